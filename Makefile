@@ -1,0 +1,58 @@
+# hanjul: `make demo` shows it, `make test` proves it. Everything else is for people who work on it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+UV_VERSION := 0.13.9
+READY  := $(VENV)/.ready
+
+export UV_PYTHON_DOWNLOADS = never
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check format generate bench lock matrix clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	@$(PYTHON) tools/bootstrap.py $(VENV) uv==$(UV_VERSION)
+
+$(READY): $(UV) requirements/dev.txt pyproject.toml
+	@echo "installing the locked packages (once)"
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(READY)  ## start PostgreSQL, run the tutorial, deliver 2,000 e-mails, kill a worker on the way
+	@$(BIN)/hanjul demo
+
+test: check  ## everything: the gate, then all tests (end to end, with real servers and real failures)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory matrix
+
+check: $(READY)  ## format, lint, strict types, floors, generated files fresh, SQL matches calls.py
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "format, lint: ok"
+	@$(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/generate.py --check && $(BIN)/python tools/check_calls.py
+
+format: $(READY)  ## put the code into its standard form
+	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format --quiet .
+
+generate: $(READY)  ## write the files that are made from others (the sync clients)
+	@$(BIN)/python tools/generate.py
+
+matrix: $(READY)  ## the core tests on every other Python found here, and with the oldest allowed packages
+	@$(BIN)/python tools/matrix.py
+
+bench: $(READY)  ## measure against the peers: make bench ONLY=queues JSON=out.json
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+COMPILE := $(UV) pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet --upgrade pyproject.toml
+lock: $(UV)  ## renew requirements/*.txt
+	@$(COMPILE) --all-extras --group pyproject.toml:dev --output-file requirements/dev.txt
+	@$(COMPILE) --extra all --group pyproject.toml:bench --constraints requirements/dev.txt --output-file requirements/bench.txt
+	@$(COMPILE) --extra all --output-file requirements/run.txt
+
+clean:  ## remove the environment and caches
+	@rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
