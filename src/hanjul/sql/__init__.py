@@ -1,1 +1,6 @@
-"""."""
+"""The SQL of hanjul: numbered migrations, and functions by family, one per file."""
+
+from hanjul.sql.files import FunctionFile, Migration, functions, migrations, registry
+from hanjul.sql.script import ADVISORY_LOCK, PGMQ_IS_FOREIGN, extension_files, install_script
+
+__all__ = ["ADVISORY_LOCK", "PGMQ_IS_FOREIGN", "FunctionFile", "Migration", "extension_files", "functions", "install_script", "migrations", "registry"]

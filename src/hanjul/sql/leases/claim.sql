@@ -1,0 +1,33 @@
+-- claim(queue_name, lease_s, qty): pgmq.read for workers: what a delivery needs, and fractions of a second.
+-- `attempt` is the fence that settles the delivery; `released` of the attempts before it were given back uncharged.
+-- Locks: row locks on the claimed messages only; SKIP LOCKED, so workers never wait for one another.
+create or replace function hanjul.claim(queue_name text, lease_s double precision, qty integer)
+returns table (msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)
+language plpgsql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+declare
+    qtable text := pgmq.format_table_name(queue_name, 'q');
+begin
+    return query execute format($claim$
+        with leased as (
+            update pgmq.%1$I m
+            set read_ct = m.read_ct + 1, last_read_at = $1, vt = $1 + make_interval(secs => $2)
+            where m.msg_id = any (array(
+                select c.msg_id from pgmq.%1$I c
+                where c.vt <= $1
+                order by c.msg_id limit $3 for update skip locked))
+            returning m.msg_id, m.read_ct, %2$s as released, m.enqueued_at, m.message::text, m.headers::text)
+        select * from leased order by msg_id
+    $claim$, qtable, case when hanjul.counts_releases(qtable) then 'm.released' else '0' end)
+        using clock_timestamp(), lease_s, qty;
+end
+$$;
+
+-- counts_releases(qtable): false for a table that the pgmq extension made: it has no column for it.
+create or replace function hanjul.counts_releases(qtable text)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return exists (select from pg_attribute a
+                   where a.attrelid = to_regclass(format('pgmq.%I', qtable)) and a.attname = 'released' and not a.attisdropped);
+end
+$$;

@@ -1,0 +1,57 @@
+-- Dead letters: where a message goes that will not be delivered again, and the way back.
+
+-- reject(...): to the dead letters now, with why (reasons: max_attempts, rejected, decode_error) and the last error.
+-- Fenced, and one statement: a message is in its queue or among the dead letters, never in both or neither.
+create or replace function hanjul.reject(queue_name text, msg_ids bigint[], attempts integer[], reasons text[], errors text[])
+returns table (msg_id bigint, attempt integer, held_by integer)
+language plpgsql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    qtable text := pgmq.format_table_name(queue_name, 'q');
+begin
+    return query execute format($reject$
+        with lease as materialized (
+            select distinct on (u.msg_id, u.attempt) *
+            from unnest($1, $2, $3, $4) as u (msg_id, attempt, reason, error) order by 1, 2),
+        done as (
+            delete from pgmq.%1$I m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt
+            returning m.msg_id, m.read_ct, m.read_ct - %2$s as charged, m.enqueued_at, m.message, m.headers, l.reason, l.error),
+        dead as (
+            insert into hanjul.dead_letter (queue_name, msg_id, attempts, reason, error, enqueued_at, message, headers)
+            select $5, d.msg_id, d.charged, d.reason, left(d.error, 2048), d.enqueued_at, d.message, d.headers
+            from done d order by d.msg_id)
+        select l.msg_id, l.attempt, (select m.read_ct from pgmq.%1$I m where m.msg_id = l.msg_id)
+        from lease l
+        where not exists (select from done d where d.msg_id = l.msg_id and d.read_ct = l.attempt)
+    $reject$, qtable, case when hanjul.counts_releases(qtable) then 'm.released' else '0' end)
+        using msg_ids, attempts, reasons, errors, lower(queue_name);
+end
+$$;
+
+-- redrive(queue_name, qty): put the oldest `qty` (null: all) dead letters back, with their headers and a fresh count of
+-- attempts; returns their new ids, in the order in which they died.
+create or replace function hanjul.redrive(queue_name text, qty integer default null)
+returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    return query execute format($redrive$
+        with back as (
+            delete from hanjul.dead_letter d
+            where d.id in (select c.id from hanjul.dead_letter c where c.queue_name = $1
+                           order by c.id limit $2 for update skip locked)
+            returning d.id, d.message, d.headers)
+        insert into pgmq.%I (vt, message, headers) select $3, b.message, b.headers from back b order by b.id
+        returning msg_id
+    $redrive$, pgmq.format_table_name(queue_name, 'q'))
+        using lower(queue_name), qty, clock_timestamp();
+    perform hanjul.wake(queue_name);
+end
+$$;
+
+-- dead_letters(queue_name, qty): the newest `qty` dead letters of a queue.
+create or replace function hanjul.dead_letters(queue_name text, qty integer default 100)
+returns setof hanjul.dead_letter language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return query select * from hanjul.dead_letter d where d.queue_name = lower(dead_letters.queue_name)
+                 order by d.id desc limit qty;
+end
+$$;

@@ -1,0 +1,16 @@
+-- send_many(queue_name, batch): what a client puts together from concurrent sends. `batch` is a JSON array of
+-- [message, headers or null, delay in seconds or null]; the ids come in that order. One text is the cheapest way to
+-- carry many messages: it is parsed once, by the server.
+create or replace function hanjul.send_many(queue_name text, batch jsonb)
+returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    return query execute format($send$
+        insert into pgmq.%I (vt, message, headers)
+        select $1 + make_interval(secs => coalesce((e ->> 2)::double precision, 0)), e -> 0, nullif(e -> 1, 'null'::jsonb)
+        from jsonb_array_elements($2) as e
+        returning msg_id
+    $send$, pgmq.format_table_name(queue_name, 'q'))
+        using clock_timestamp(), batch;
+    perform hanjul.wake(queue_name);
+end
+$$;

@@ -1,0 +1,57 @@
+-- The types and the registry of schema pgmq, in the layout of PGMQ 1.13: clients rely on names and column order.
+
+create schema if not exists pgmq;
+
+create type pgmq.message_record as (
+    msg_id       bigint,
+    read_ct      integer,
+    enqueued_at  timestamp with time zone,
+    last_read_at timestamp with time zone,
+    vt           timestamp with time zone,
+    message      jsonb,
+    headers      jsonb
+);
+
+create type pgmq.queue_record as (
+    queue_name     varchar,
+    is_partitioned boolean,
+    is_unlogged    boolean,
+    created_at     timestamp with time zone
+);
+
+create type pgmq.metrics_result as (
+    queue_name               text,
+    queue_length             bigint,
+    newest_msg_age_sec       integer,
+    oldest_msg_age_sec       integer,
+    total_messages           bigint,
+    scrape_time              timestamp with time zone,
+    queue_visible_length     bigint,
+    default_partition_length bigint
+);
+
+create type pgmq.queue_info as (  -- metrics_result, and more
+    queue_name               text,
+    queue_length             bigint,
+    newest_msg_age_sec       integer,
+    oldest_msg_age_sec       integer,
+    total_messages           bigint,
+    scrape_time              timestamp with time zone,
+    queue_visible_length     bigint,
+    default_partition_length bigint,
+    in_flight_length         bigint,
+    delayed_length           bigint,
+    archived_messages        bigint,
+    is_partitioned           boolean,
+    is_unlogged              boolean,
+    created_at               timestamp with time zone
+);
+
+create table pgmq.meta (
+    queue_name     varchar not null constraint meta_queue_name_key unique,
+    is_partitioned boolean not null,
+    is_unlogged    boolean not null,
+    created_at     timestamp with time zone not null default now()
+);
+create unique index meta_folded_name_idx on pgmq.meta (lower(queue_name));  -- two spellings would share one table
+comment on schema pgmq is 'message queues by hanjul: the API of PGMQ 1.13 in plain SQL';

@@ -1,0 +1,103 @@
+"""The whole schema as one text: to paste into a SQL editor, or to install as an extension's script."""
+
+from hanjul.sql.files import FunctionFile, Migration, functions, migrations, registry
+
+ADVISORY_LOCK = 7521962890431
+"""The key under which one migrate waits for another."""
+
+PGMQ_VERSION = "1.13.0"
+"""The release of PGMQ whose API this is; clients read it from pg_extension."""
+
+PGMQ_IS_FOREIGN = """\
+(exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+         where n.nspname = 'pgmq')
+ and not exists (select from hanjul.migration where name = 'pgmq'))"""
+"""True where schema pgmq holds functions that we did not install: the extension, or its SQL, is in charge."""
+
+_HEAD = """\
+-- hanjul: everything that `hanjul migrate` installs, in one transaction. Safe to run again.
+begin;
+set local client_min_messages = warning;
+select pg_catalog.pg_advisory_xact_lock({lock});
+"""
+
+_STEP = """
+do $hanjul_step$
+begin
+    if {skip} then return; end if;
+    execute $hanjul_text$
+{text}
+$hanjul_text$;{then}
+end
+$hanjul_step$;
+"""
+
+_APPLIED = "\n    insert into hanjul.migration (number, name, checksum) values ({number}, '{name}', '{checksum}');"
+
+_CONTROL = """\
+comment = 'message queues: the API of PGMQ, by hanjul'
+default_version = '{version}'
+relocatable = false
+superuser = false
+"""
+
+_EXTENSION_HEAD = """\
+-- CREATE EXTENSION pgmq, as hanjul ships it: installs the schema if it is not there yet, and then lets go of every
+-- object, so that DROP EXTENSION drops no queue, pg_dump dumps every table, and `hanjul migrate` stays in charge.
+select pg_catalog.set_config('hanjul.installed', (to_regclass('hanjul.migration') is not null)::text, true);
+"""
+
+_LET_GO = """
+do $hanjul_step$
+declare
+    member record;
+begin
+    for member in
+        select o.type, o.identity
+        from pg_catalog.pg_depend d
+        join pg_catalog.pg_extension e on e.oid = d.refobjid and d.refclassid = 'pg_catalog.pg_extension'::regclass
+        cross join lateral pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) o
+        where e.extname = 'pgmq' and d.deptype = 'e'
+          and o.type in ('schema', 'function', 'table', 'sequence', 'type')
+          and not exists (  -- the types of rows and arrays go with their tables and elements
+              select from pg_catalog.pg_type t left join pg_catalog.pg_class c on c.oid = t.typrelid
+              where d.classid = 'pg_catalog.pg_type'::regclass and t.oid = d.objid
+                and (t.typcategory = 'A' or c.relkind <> 'c'))
+    loop
+        execute pg_catalog.format('alter extension pgmq drop %s %s', member.type, member.identity);
+    end loop;
+end
+$hanjul_step$;
+"""
+
+
+def install_script() -> str:
+    """All migrations and functions, each guarded, in one transaction."""
+    return _HEAD.format(lock=ADVISORY_LOCK) + registry() + _steps() + "\ncommit;\n"
+
+
+def extension_files() -> dict[str, str]:
+    """File name -> text: what a server's `extension` directory needs for CREATE EXTENSION pgmq."""
+    body = registry() + _steps("current_setting('hanjul.installed')::boolean or ")
+    return {
+        "pgmq.control": _CONTROL.format(version=PGMQ_VERSION),
+        f"pgmq--{PGMQ_VERSION}.sql": _EXTENSION_HEAD + body + _LET_GO,
+    }
+
+
+def _steps(skip: str = "") -> str:
+    return "".join([_migration(step, skip) for step in migrations()] + [_functions(step, skip) for step in functions()])
+
+
+def _migration(step: Migration, skip: str) -> str:
+    applied = f"exists (select from hanjul.migration where number = {step.number})"
+    then = _APPLIED.format(number=step.number, name=step.name, checksum=step.checksum)
+    return _STEP.format(skip=f"{skip}{_foreign(step)}{applied}", text=step.text.strip(), then=then)
+
+
+def _functions(step: FunctionFile, skip: str) -> str:
+    return _STEP.format(skip=f"{skip}{_foreign(step)}false", text=step.text.strip(), then="")
+
+
+def _foreign(step: Migration | FunctionFile) -> str:
+    return f"{PGMQ_IS_FOREIGN} or " if step.schema == "pgmq" else ""
