@@ -1,0 +1,121 @@
+"""PostgreSQL's first process: started, recognised, stopped. Locks tell whether it lives; a pid file never does."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+from . import locks
+from .account import Account
+from .home import Home
+from .wire import HOST
+
+FAST_STOP_S = 120.0  # a checkpoint of a busy server on a slow disk
+IMMEDIATE_STOP_S = 20.0
+LOG_LINES = 15
+
+
+class Postmaster:
+    """The server of one data directory, whether we started it or a guard before us did.
+
+    Two lock files are handed to it. `server.lock`, a flock, is inherited by every process it forks: free means that no
+    process of an earlier server touches the data. `postmaster.lock`, a record lock, stays with the first process: free
+    means that the postmaster is dead, whatever postmaster.pid says and whoever has its pid now.
+    """
+
+    def __init__(self, home: Home, bin_dir: Path, account: Account) -> None:
+        self._home = home
+        self._bin_dir = bin_dir
+        self._account = account
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    def is_alive(self) -> bool:
+        """Whether the postmaster runs."""
+        if self._child:
+            self._child.poll()  # reap it
+        return locks.is_claimed(self._home.lock("postmaster"))
+
+    def start(self, port: int, *, orphans_timeout_s: float) -> None:
+        """Start it, once the processes of the last one are gone. Raises TimeoutError if they stay."""
+        self._end_orphans()
+        server = locks.take(self._home.lock("server"), locks.EXCLUSIVE, timeout_s=orphans_timeout_s)
+        claim = locks.open_file(self._home.lock("postmaster"))
+        try:
+            self._spawn(port, server, claim)
+        finally:
+            os.close(claim)
+            os.close(server)
+
+    def stop(self) -> bool:
+        """Ask for a fast, then for an immediate shutdown; whether every process has ended. Committed work is safe."""
+        for request, patience_s in ((signal.SIGINT, FAST_STOP_S), (signal.SIGQUIT, IMMEDIATE_STOP_S)):
+            self._signal(request)
+            if self._has_ended(patience_s):
+                return True
+        return False
+
+    def last_words(self) -> str:
+        """The end of what it logged since `start`."""
+        with self._home.log.open("rb") as log:
+            log.seek(min(self._log_start, self._home.log.stat().st_size))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-LOG_LINES:])
+
+    def _spawn(self, port: int, server: int, claim: int) -> None:
+        with self._home.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._child = subprocess.Popen(
+                [self._bin_dir / "postgres", "-D", self._home.data, *self._settings(port)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                pass_fds=(server, claim),
+                preexec_fn=partial(locks.claim, claim),  # noqa: PLW1509  the guard has one thread
+                start_new_session=True,
+                **self._account.spawn_as(),
+            )
+
+    def _settings(self, port: int) -> list[str]:
+        settings = {"listen_addresses": HOST, "port": str(port), "unix_socket_directories": ""}
+        if (self._home.major() or 0) >= 18:
+            settings["extension_control_path"] = f"$system:{self._home.share}"
+        return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+
+    def _signal(self, request: signal.Signals) -> None:
+        if self.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid(), request)
+
+    def _pid(self) -> int:
+        if self._child and self._child.poll() is None:
+            return self._child.pid
+        return int((self._home.data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def _has_ended(self, patience_s: float) -> bool:
+        deadline = time.monotonic() + patience_s
+        while locks.is_held(self._home.lock("server")):
+            if time.monotonic() > deadline:
+                return False
+            self.is_alive()
+            time.sleep(locks.POLL_S)
+        return True
+
+    def _end_orphans(self) -> None:
+        """As a postmaster does when one backend crashes: the rest may hold broken memory, and the data must be free."""
+        for pid in _users_of(self._home.lock("server")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
+
+
+def _users_of(path: Path) -> set[int]:
+    """Processes that have `path` open, as far as /proc tells; elsewhere none, and orphans end when they notice."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if link.readlink() == path:
+                found.add(int(link.parts[2]))
+    return found - {os.getpid()}
