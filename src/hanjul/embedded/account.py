@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import stat
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,9 +61,7 @@ class Account:
 
 
 def server_account() -> Account:
-    """The account for the server. Raises Unsupported on Windows, and for root where `nobody` does not exist."""
-    if sys.platform == "win32":
-        raise Unsupported("the embedded PostgreSQL is not supported on Windows")
+    """The account for the server. Raises Unsupported for root where there is no account `nobody`."""
     if os.geteuid() != 0:
         return Account(str(os.geteuid()), os.geteuid(), os.getegid(), other=False)
     try:

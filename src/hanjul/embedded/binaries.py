@@ -26,7 +26,7 @@ class Binaries:
     @property
     def major(self) -> int:
         """18 for "18.4"."""
-        return int(self.version.split(".", 1)[0])
+        return int(re.split(r"\D", self.version, maxsplit=1)[0])
 
     @property
     def prefix(self) -> Path:
@@ -40,8 +40,8 @@ def locate(major: int | None = None) -> Binaries:
     for found in candidates(tried):
         if major in (None, found.major):
             return found
-        tried.append(f"{found.bin_dir}: PostgreSQL {found.version}, the data are of version {major}")
-    raise BinariesNotFound(tried)
+        tried.append(f"{found.bin_dir}: PostgreSQL {found.version}")
+    raise BinariesNotFound(tried, major)
 
 
 def candidates(tried: list[str]) -> Iterator[Binaries]:

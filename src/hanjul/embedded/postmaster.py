@@ -10,12 +10,11 @@ from pathlib import Path
 
 from . import locks
 from .account import Account
-from .home import Home
+from .home import Home, last_lines
 from .wire import HOST
 
 FAST_STOP_S = 120.0  # a checkpoint of a busy server on a slow disk
 IMMEDIATE_STOP_S = 20.0
-LOG_LINES = 15
 
 
 class Postmaster:
@@ -31,27 +30,26 @@ class Postmaster:
         self._bin_dir = bin_dir
         self._account = account
         self._child: subprocess.Popen[bytes] | None = None
+        self._claim = locks.open_file(home.lock("postmaster"))
         self._log_start = 0
 
     def is_alive(self) -> bool:
         """Whether the postmaster runs."""
         if self._child:
             self._child.poll()  # reap it
-        return locks.is_claimed(self._home.lock("postmaster"))
+        return locks.is_claimed(self._claim)
 
     def start(self, port: int, *, orphans_timeout_s: float) -> None:
         """Start it, once the processes of the last one are gone. Raises TimeoutError if they stay."""
         self._end_orphans()
         server = locks.take(self._home.lock("server"), locks.EXCLUSIVE, timeout_s=orphans_timeout_s)
-        claim = locks.open_file(self._home.lock("postmaster"))
         try:
-            self._spawn(port, server, claim)
+            self._spawn(port, server)
         finally:
-            os.close(claim)
             os.close(server)
 
     def stop(self) -> bool:
-        """Ask for a fast, then for an immediate shutdown; whether every process has ended. Committed work is safe."""
+        """Ask for a fast, then for an immediate shutdown; whether it ended. Committed work is safe."""
         for request, patience_s in ((signal.SIGINT, FAST_STOP_S), (signal.SIGQUIT, IMMEDIATE_STOP_S)):
             self._signal(request)
             if self._has_ended(patience_s):
@@ -60,11 +58,9 @@ class Postmaster:
 
     def last_words(self) -> str:
         """The end of what it logged since `start`."""
-        with self._home.log.open("rb") as log:
-            log.seek(min(self._log_start, self._home.log.stat().st_size))
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-LOG_LINES:])
+        return last_lines(self._home.log, start=self._log_start)
 
-    def _spawn(self, port: int, server: int, claim: int) -> None:
+    def _spawn(self, port: int, server: int) -> None:
         with self._home.log.open("ab") as log:
             self._log_start = log.tell()
             self._child = subprocess.Popen(
@@ -73,8 +69,8 @@ class Postmaster:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                pass_fds=(server, claim),
-                preexec_fn=partial(locks.claim, claim),  # noqa: PLW1509  the guard has one thread
+                pass_fds=(server, self._claim),
+                preexec_fn=partial(locks.claim, self._claim),  # noqa: PLW1509  the guard has one thread
                 start_new_session=True,
                 **self._account.spawn_as(),
             )
@@ -97,10 +93,9 @@ class Postmaster:
 
     def _has_ended(self, patience_s: float) -> bool:
         deadline = time.monotonic() + patience_s
-        while locks.is_held(self._home.lock("server")):
+        while self.is_alive():
             if time.monotonic() > deadline:
                 return False
-            self.is_alive()
             time.sleep(locks.POLL_S)
         return True
 

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from . import locks
 from .account import Account
 from .binaries import Binaries
 from .home import Home
@@ -12,20 +13,22 @@ from .home import Home
 def reachable(binaries: Binaries, account: Account, home: Home) -> Binaries:
     """The same programs in a place that `account` may enter; permissions of others' directories stay as they are.
 
-    Call it with the start lock held and no server running.
+    Call it with the start lock held.
     """
     if account.obstacle(binaries.bin_dir.resolve() / "postgres") is None:
         return binaries
     prefix = binaries.prefix.resolve()
     copy = home.path / "programs" / f"{binaries.version}-{_fingerprint(prefix)}"
     if not copy.exists():
+        if not locks.is_held(home.lock("server")):
+            shutil.rmtree(copy.parent, ignore_errors=True)  # of versions that are gone
         _copy(prefix, copy)
     return Binaries(copy / prefix.parent.name / prefix.name / binaries.bin_dir.name, binaries.version)
 
 
 def _copy(prefix: Path, copy: Path) -> None:
-    shutil.rmtree(copy.parent, ignore_errors=True)  # of a version that is gone
     draft = copy.with_name("new")
+    shutil.rmtree(draft, ignore_errors=True)  # the half of an earlier try that was killed
     package = prefix.parent
     shutil.copytree(prefix, draft / package.name / prefix.name, symlinks=True)
     libraries = package.with_name(f"{package.name}.libs")

@@ -30,16 +30,21 @@ class Server:
     def __init__(self, home: Home, users_lock: int, version: str) -> None:
         self._home = home
         self._users_lock = users_lock
+        self._closing = threading.Lock()
         self._left = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="hanjul-embedded", daemon=True)
         self._watcher.start()
         self.version = version
-        self.port = home.port() or 0
 
     @property
     def dsn(self) -> str:
         """The URL of the database `hanjul`, with user, password and port."""
         return f"postgresql://{wire.USER}:{self._home.password()}@{wire.HOST}:{self.port}/{DATABASE}"
+
+    @property
+    def port(self) -> int:
+        """The TCP port on 127.0.0.1; the same after a restart, unless somebody else took it meanwhile."""
+        return self._home.port() or 0
 
     @property
     def data_dir(self) -> Path:
@@ -49,16 +54,17 @@ class Server:
     @property
     def extension_dir(self) -> Path | None:
         """Where `create extension` also looks: put control files and scripts here. None before PostgreSQL 18."""
-        return self._home.share / "extension" if int(self.version.split(".")[0]) >= 18 else None
+        return self._home.share / "extension" if (self._home.major() or 0) >= 18 else None
 
     def close(self) -> None:
         """Leave. The server goes on while others use it."""
-        if self._left.is_set():
-            return
-        self._left.set()
-        self._watcher.join()
-        self._replace_lost_guard()  # otherwise nobody would stop the server
-        os.close(self._users_lock)
+        with self._closing:
+            if self._left.is_set():
+                return
+            self._left.set()
+            self._watcher.join()
+            self._replace_lost_guard()  # otherwise nobody would stop the server
+            os.close(self._users_lock)
 
     def __enter__(self) -> Self:
         return self
@@ -80,9 +86,7 @@ class Server:
         return True
 
 
-def attach(
-    data_dir: str | os.PathLike[str] | None = None, *, timeout_s: float = 60.0, say: Say | None = None
-) -> Server:
+def attach(data_dir: str | os.PathLike[str] | None = None, *, timeout_s: float = 60.0, say: Say | None = None) -> Server:
     """Use the server of `data_dir`, and start it if it does not run.
 
     data_dir: default is HANJUL_DATA_DIR, else a place of our own per user and major version.
@@ -90,13 +94,21 @@ def attach(
     say: is told in a few words what takes time; default is the logger `hanjul.embedded`.
     Raises EmbeddedError: BinariesNotFound, Unsupported, BadDataDirectory or StartFailed.
     """
-    deadline = time.monotonic() + timeout_s
     home = choose(data_dir)
-    prepare(home, server_account())
+    try:
+        prepare(home, server_account())
+        return _attach(home, timeout_s, say or logger.info)
+    except TimeoutError as error:
+        raise StartFailed(f"another process starts or stops this server, and does not come to an end: {error}") from error
+    except OSError as error:
+        raise BadDataDirectory(home.path, str(error)) from error
+
+
+def _attach(home: Home, timeout_s: float, say: Say) -> Server:
+    deadline = time.monotonic() + timeout_s
     users_lock = locks.take(home.lock("users"), locks.SHARED, timeout_s=timeout_s)
     try:
-        version = _log_in(home, deadline, say or logger.info)
-        return Server(home, users_lock, version)
+        return Server(home, users_lock, _log_in(home, deadline, say))
     except BaseException:
         os.close(users_lock)
         raise
