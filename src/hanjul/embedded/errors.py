@@ -18,7 +18,7 @@ class EmbeddedError(HanjulError):
     """The embedded PostgreSQL cannot be used."""
 
 
-class BinariesNotFound(EmbeddedError):  # noqa: N818  named as all our errors are: by what happened
+class BinariesNotFound(EmbeddedError):
     """No PostgreSQL programs were found."""
 
     def __init__(self, tried: list[str], major: int | None = None) -> None:
@@ -28,14 +28,14 @@ class BinariesNotFound(EmbeddedError):  # noqa: N818  named as all our errors ar
         self.tried = tried
 
 
-class Unsupported(EmbeddedError):  # noqa: N818  named as all our errors are: by what happened
+class Unsupported(EmbeddedError):
     """This platform or account cannot run an embedded server."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"{why}; {ELSEWHERE}")
 
 
-class BadDataDirectory(EmbeddedError):  # noqa: N818  named as all our errors are: by what happened
+class BadDataDirectory(EmbeddedError):
     """The data directory cannot be used as it is; nothing in it was changed."""
 
     def __init__(self, path: Path, why: str) -> None:
@@ -43,7 +43,7 @@ class BadDataDirectory(EmbeddedError):  # noqa: N818  named as all our errors ar
         self.path = path
 
 
-class StartFailed(EmbeddedError):  # noqa: N818  named as all our errors are: by what happened
+class StartFailed(EmbeddedError):
     """PostgreSQL did not start; the message ends with the last lines of its log."""
 
     def __init__(self, why: str, log: str = "") -> None:

@@ -132,16 +132,16 @@ def _default_parent() -> Path:
 
 def prepare(home: Home, account: Account) -> None:
     """Make the directory, or check that the one there is ours. Raises BadDataDirectory."""
+    if obstacle := account.obstacle(home.path.parent):
+        raise BadDataDirectory(
+            home.path, f"PostgreSQL runs as {account.name!r}, which may not enter {str(obstacle)!r}; name another one"
+        )
     _make(home.path)
     if home.path.stat().st_uid != os.geteuid():
         raise BadDataDirectory(home.path, f"belongs to {home.path.owner()!r}; only that user can use it")
     names = {path.name for path in home.path.iterdir()} - {"lost+found"}
     if names and home.lock("users").name not in names:  # which is the first file that we make
         raise BadDataDirectory(home.path, "is not empty and not made by hanjul; name an empty or a new directory")
-    if obstacle := account.obstacle(home.path.parent):
-        raise BadDataDirectory(
-            home.path, f"PostgreSQL runs as {account.name!r}, which may not enter {str(obstacle)!r}; name another one"
-        )
     home.path.chmod(0o711 if account.other else 0o700)
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from . import locks
 from .account import Account
 from .home import Home, last_lines
+from .processes import program_of, users_of
 from .wire import HOST
 
+PROGRAM = "postgres"
 FAST_STOP_S = 120.0  # a checkpoint of a busy server on a slow disk
 IMMEDIATE_STOP_S = 20.0
 
@@ -44,6 +46,7 @@ class Postmaster:
         self._end_orphans()
         server = locks.take(self._home.lock("server"), locks.EXCLUSIVE, timeout_s=orphans_timeout_s)
         try:
+            self._drop_stale_pid_file()
             self._spawn(port, server)
         finally:
             os.close(server)
@@ -81,6 +84,14 @@ class Postmaster:
             settings["extension_control_path"] = f"$system:{self._home.share}"
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
+    def _drop_stale_pid_file(self) -> None:
+        """Remove postmaster.pid if a crash left it and its pid is another program's now (usual after a container's
+        restart): PostgreSQL would refuse to start. The server lock, which we hold, says that it cannot be one of ours.
+        """
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if program_of(self._pid()) != PROGRAM:  # it is if somebody ran pg_ctl by hand
+                (self._home.data / "postmaster.pid").unlink()
+
     def _signal(self, request: signal.Signals) -> None:
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):
@@ -101,16 +112,8 @@ class Postmaster:
 
     def _end_orphans(self) -> None:
         """As a postmaster does when one backend crashes: the rest may hold broken memory, and the data must be free."""
-        for pid in _users_of(self._home.lock("server")):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGQUIT)
-
-
-def _users_of(path: Path) -> set[int]:
-    """Processes that have `path` open, as far as /proc tells; elsewhere none, and orphans end when they notice."""
-    found = set()
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if link.readlink() == path:
-                found.add(int(link.parts[2]))
-    return found - {os.getpid()}
+        lock = self._home.lock("server")
+        for pid in users_of(lock) if locks.is_held(lock) else ():
+            if program_of(pid) == PROGRAM:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGQUIT)

@@ -17,7 +17,7 @@ LARGEST_MESSAGE = 1 << 20
 STARTING_UP = "57P03"
 
 
-class Refused(Exception):  # noqa: N818  an answer, not always an error: "no such database" is one
+class Refused(Exception):
     """The server's answer to a login or a statement, with its SQLSTATE in `code`."""
 
     def __init__(self, code: str, text: str) -> None:
