@@ -32,11 +32,11 @@ def _install_venv_package() -> bool:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
     print("installing python3-venv")
-    quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
-    return subprocess.run(install, check=False, **quiet).returncode == 0
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+        done = subprocess.run(["apt-get", *command], check=False, stdout=subprocess.DEVNULL, env=environment)
+    return done.returncode == 0
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ PROC = Path("/proc")
 
 
 def program_of(pid: int) -> str:
-    """The name of the program that runs as `pid`; empty if none does."""
+    """The name of the program that runs as `pid`; empty if none does, also if only its zombie is left."""
     if (PROC / "self").exists():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            return (PROC / str(pid) / "comm").read_text().strip()
+            if (PROC / str(pid) / "cmdline").read_bytes():  # empty for a zombie
+                return (PROC / str(pid) / "comm").read_text().strip()
         return ""
     answer = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return Path(answer.stdout.strip()).name

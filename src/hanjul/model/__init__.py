@@ -1,1 +1,3 @@
-"""."""
+"""Values and ports: what all rooms talk about, with no I/O."""
+
+__all__: list[str] = []

@@ -3,4 +3,14 @@
 from hanjul.sql.files import FunctionFile, Migration, functions, migrations, registry
 from hanjul.sql.script import ADVISORY_LOCK, PGMQ_IS_FOREIGN, extension_files, install_script
 
-__all__ = ["ADVISORY_LOCK", "PGMQ_IS_FOREIGN", "FunctionFile", "Migration", "extension_files", "functions", "install_script", "migrations", "registry"]
+__all__ = [
+    "ADVISORY_LOCK",
+    "PGMQ_IS_FOREIGN",
+    "FunctionFile",
+    "Migration",
+    "extension_files",
+    "functions",
+    "install_script",
+    "migrations",
+    "registry",
+]

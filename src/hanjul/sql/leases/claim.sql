@@ -4,7 +4,8 @@
 create or replace function hanjul.claim(queue_name text, lease_s double precision, qty integer)
 returns table (msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)
 language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
 begin

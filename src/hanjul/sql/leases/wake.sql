@@ -1,6 +1,7 @@
 -- Wake-ups. A consumer that has found its queue empty holds a shared advisory lock on (1751215722, hash of the queue)
 -- from the connection that listens. A sender tries the same lock exclusively: if it gets it, nobody waits, and it gives
--- it back at once; if not, it notifies. So senders pay for NOTIFY (a lock over all databases at commit) only while
+-- it back at once; if not, it notifies, unless even a shared lock is refused: then it has met another sender in the act,
+-- and nobody waits. So senders pay for NOTIFY (a lock over all databases at commit) only while
 -- somebody is idle, and a waiter that dies takes its lock with it.
 -- A sender that looked before the waiter took its lock, and commits after the waiter's last look, is found by the
 -- waiter's polling, whose interval starts small.
@@ -13,7 +14,8 @@ declare
 begin
     if pg_try_advisory_lock(1751215722, hashtext(folded)) then
         perform pg_advisory_unlock(1751215722, hashtext(folded));
-    else
+    elsif pg_try_advisory_lock_shared(1751215722, hashtext(folded)) then
+        perform pg_advisory_unlock_shared(1751215722, hashtext(folded));
         perform pg_notify('hanjul', folded);
     end if;
 end

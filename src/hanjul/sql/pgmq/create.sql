@@ -2,13 +2,15 @@
 -- Locks: the queue's advisory lock, nothing on a queue that exists already: its writers are never made to wait.
 
 -- _create_tables(queue_name, unlogged): the hot layout. No index on vt and half-empty pages make taking a lease a
--- heap-only update; `released` counts deliveries that were given back, so that attempts = read_ct - released.
+-- heap-only update. Two columns are ours: `released` counts the deliveries that were given back, so that attempts
+-- charged = read_ct - released; `settled` is the newest delivery that was nacked or released, so that none is twice.
 create or replace function pgmq._create_tables(queue_name text, unlogged boolean)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
     atable text := pgmq.format_table_name(queue_name, 'a');
     index_name text := 'archived_at_idx_' || queue_name;
+    sequence regclass;
 begin
     execute format($ddl$
         create %1$s table pgmq.%2$I (
@@ -19,7 +21,8 @@ begin
             vt           timestamp with time zone not null,
             message      jsonb,
             headers      jsonb,
-            released     integer not null default 0
+            released     integer not null default 0,
+            settled      integer not null default 0
         ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
                 autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.2);
         create table pgmq.%3$I (
@@ -38,6 +41,10 @@ begin
     else
         execute format('create index %I on pgmq.%I (archived_at)', index_name, atable);
     end if;
+    sequence := pg_get_serial_sequence(format('pgmq.%I', qtable), 'msg_id')::regclass;
+    if exists (select from pg_class c where c.oid = sequence and c.relpersistence = 'u') then
+        execute format('alter sequence %s set logged', sequence);  -- a crash empties the queue, ids still go on
+    end if;
 end
 $$;
 
@@ -45,7 +52,7 @@ $$;
 create or replace function pgmq._create(queue_name text, unlogged boolean)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    perform pgmq.format_table_name(queue_name, 'q');
+    perform pgmq.format_table_name(queue_name, null);  -- the characters alone: a long name has its own message
     perform pgmq.validate_queue_name(queue_name);
     if queue_name is null then
         raise exception 'null values cannot be formatted as an SQL identifier' using errcode = 'null_value_not_allowed';

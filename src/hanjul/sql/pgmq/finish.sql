@@ -4,7 +4,7 @@
 
 create or replace function pgmq.delete(queue_name text, msg_ids bigint[])
 returns setof bigint language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
     return query execute format($delete$
         with deleted as (delete from pgmq.%I m where m.msg_id = any ($1) returning m.msg_id)
@@ -15,7 +15,8 @@ end
 $$;
 
 create or replace function pgmq.delete(queue_name text, msg_id bigint)
-returns boolean language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+returns boolean language plpgsql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     deleted bigint;
 begin
@@ -27,7 +28,7 @@ $$;
 
 create or replace function pgmq.archive(queue_name text, msg_ids bigint[])
 returns setof bigint language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
     return query execute format($archive$
         with taken as (

@@ -65,7 +65,8 @@ $$;
 -- peek(queue_name, qty): the next visible messages, oldest first, left as they are.
 create or replace function pgmq.peek(queue_name text, qty integer default 1)
 returns setof pgmq.message_record language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
 begin
     return query execute format($peek$
         select m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers

@@ -1,14 +1,20 @@
 -- Names of queues: which are allowed, and which table belongs to one.
 
--- format_table_name(queue_name, prefix): the folded table name, `q_<name>` or `a_<name>`; refuses characters that end a statement.
+-- format_table_name(queue_name, prefix): the folded table name, `q_<name>` or `a_<name>`; refuses characters that end a
+-- statement. A name that the server would cut to 63 bytes has no queue: cut, it could be the name of another.
 create or replace function pgmq.format_table_name(queue_name text, prefix text)
 returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+    table_name text := lower(prefix || '_' || queue_name);
 begin
-    if queue_name ~ '\$|;|--|''' then
+    if queue_name ~ '[$;'']|--' then
         raise exception 'queue name contains invalid characters: $, ;, --, or \'''
             using detail = format('queue name: %s', queue_name);
     end if;
-    return lower(prefix || '_' || queue_name);
+    if octet_length(table_name) > 63 then
+        raise exception 'relation "pgmq.%" does not exist', table_name using errcode = 'undefined_table';
+    end if;
+    return table_name;
 end
 $$;
 

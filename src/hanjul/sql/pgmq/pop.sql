@@ -2,7 +2,8 @@
 -- Returned as stored: a pop is not a read, read_ct and last_read_at stay what they were.
 create or replace function pgmq.pop(queue_name text, qty integer default 1)
 returns setof pgmq.message_record language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
 begin
     return query execute format($pop$
         with popped as (

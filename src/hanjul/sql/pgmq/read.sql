@@ -1,10 +1,12 @@
 -- Reading: lease visible messages for `vt` seconds, oldest id first, in that order.
 -- Locks: row locks on the leased messages only; SKIP LOCKED, so readers never wait for one another.
 -- The planner settings leave one plan, a walk along the primary key: statistics of a queue are always out of date.
+-- What they rule out is given a huge cost, at which older servers would compile every call: hence no jit.
 
 create or replace function pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb default '{}'::jsonb)
 returns setof pgmq.message_record language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
 declare
     ts timestamptz := clock_timestamp();  -- once: compared row by row, a volatile clock would rule out every index
 begin

@@ -3,7 +3,7 @@
 
 create or replace function pgmq.set_vt(queue_name text, msg_ids bigint[], vt timestamp with time zone)
 returns setof pgmq.message_record language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
     return query execute format($set_vt$
         with moved as (
@@ -12,7 +12,9 @@ begin
         select * from moved order by msg_id
     $set_vt$, pgmq.format_table_name(queue_name, 'q'))
         using vt, msg_ids;
-    perform pgmq._wake(queue_name);
+    if found then
+        perform pgmq._wake(queue_name);
+    end if;
 end
 $$;
 

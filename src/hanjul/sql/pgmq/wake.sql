@@ -7,7 +7,8 @@ declare
 begin
     if pg_try_advisory_lock(1751215722, hashtext(folded)) then
         perform pg_advisory_unlock(1751215722, hashtext(folded));
-    else
+    elsif pg_try_advisory_lock_shared(1751215722, hashtext(folded)) then
+        perform pg_advisory_unlock_shared(1751215722, hashtext(folded));
         perform pg_notify('hanjul', folded);
     end if;
 end

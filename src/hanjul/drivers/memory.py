@@ -1,0 +1,267 @@
+"""The memory driver: queues that live and die with the process. An honest stand-in: leases, fences, delays, dead letters."""
+
+import asyncio
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hanjul.model.delivery import Delivery
+from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
+from hanjul.model.errors import InvalidSettings, QueueNotFound
+from hanjul.model.names import queue_name
+from hanjul.model.outcome import Nack, Outcome, Reject, Release
+from hanjul.model.payload import encoded
+
+CAPABILITIES = Capabilities(
+    delay=Support.NATIVE,
+    release=Support.NATIVE,
+    dead_letter=Support.NATIVE,
+    transaction=Support.NONE,
+    durable=Support.NONE,
+)
+
+
+@dataclass(slots=True)
+class DeadMessage:
+    """A message that left its queue unhandled."""
+
+    id: int
+    raw: str
+    headers: str | None
+    attempts: int
+    reason: str
+    error: str
+
+
+@dataclass(slots=True)
+class _Message:
+    id: int
+    raw: str
+    headers: str | None
+    due: float = 0.0
+    enqueued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    reads: int = 0
+    released: int = 0
+
+
+class _Queue:
+    """Messages by id, and a heap of (due, id) whose entries count only while they tell the message's own due time."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, _Message] = {}
+        self.heap: list[tuple[float, int]] = []
+        self.dead: list[DeadMessage] = []
+        self.changed: set[asyncio.Event] = set()
+
+    def place(self, message: _Message, due: float) -> None:
+        message.due = due
+        self.messages[message.id] = message
+        heapq.heappush(self.heap, (due, message.id))
+
+    def next_due(self) -> float | None:
+        while self.heap:
+            due, id_ = self.heap[0]
+            message = self.messages.get(id_)
+            if message is not None and message.due == due:
+                return due
+            heapq.heappop(self.heap)
+        return None
+
+
+class MemoryDriver:
+    """All queues of one process, for one event loop; the lock is for the threads that renew leases."""
+
+    kind = "memory"
+    capabilities = CAPABILITIES
+
+    def __init__(self) -> None:
+        self._queues: dict[str, _Queue] = {}
+        self._ids = itertools.count(1)
+        self._lock = threading.RLock()
+
+    async def create(self, queue: str) -> None:
+        """Make a queue, if there is none of this name."""
+        self._queues.setdefault(queue_name(queue), _Queue())
+
+    async def send(self, queue: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0) -> int:
+        """Send one message, due after delay_s; its id. Raises QueueNotFound, InvalidMessage."""
+        raw = encoded(body).decode()
+        message = _Message(next(self._ids), raw, None if headers is None else encoded(headers).decode())
+        with self._lock:
+            place = self._queue(queue)
+            place.place(message, time.monotonic() + delay_s)
+        _wake(place)
+        return message.id
+
+    async def dead_letters(self, queue: str) -> list[DeadMessage]:
+        """What left the queue unhandled, oldest first."""
+        return list(self._queue(queue).dead)
+
+    async def redrive(self, queue: str) -> int:
+        """Put all dead letters back; how many they were."""
+        with self._lock:
+            place = self._queue(queue)
+            dead, place.dead = place.dead, []
+            for message in dead:
+                place.place(_Message(next(self._ids), message.raw, message.headers), time.monotonic())
+        _wake(place)
+        return len(dead)
+
+    async def size(self, queue: str) -> int:
+        """Messages in the queue, in whatever state."""
+        return len(self._queue(queue).messages)
+
+    def source(self, queue: str, *, archive: bool = False) -> "MemorySource":
+        """A source for one consumer."""
+        return MemorySource(self, queue)
+
+    def fetch(self, queue: str, limit: int, lease_s: float) -> list[Delivery[Any]]:
+        """Lease up to `limit` due messages, the one due longest first."""
+        now = time.monotonic()
+        deliveries: list[Delivery[Any]] = []
+        with self._lock:
+            place = self._queue(queue)
+            while len(deliveries) < limit and (due := place.next_due()) is not None and due <= now:
+                message = place.messages[heapq.heappop(place.heap)[1]]
+                message.reads += 1
+                place.place(message, now + lease_s)
+                deliveries.append(_delivery(queue, message))
+        return deliveries
+
+    def settle(self, settlements: Sequence[Settlement]) -> list[Refusal]:
+        """Settle what is still held; the rest comes back."""
+        refused = []
+        with self._lock:
+            for delivery, outcome in settlements:
+                place = self._queue(delivery.queue)
+                message = place.messages.get(delivery.id)
+                if message is None or message.reads != delivery.fence:
+                    refused.append(Refusal(delivery, None if message is None else message.reads))
+                    continue
+                _apply(place, message, outcome)
+                _wake(place)
+        return refused
+
+    def extend(self, deliveries: Sequence[Delivery[Any]], lease_s: float) -> list[Refusal]:
+        """End the leases that are still held lease_s from now; the rest comes back."""
+        refused = []
+        with self._lock:
+            for delivery in deliveries:
+                place = self._queue(delivery.queue)
+                message = place.messages.get(delivery.id)
+                if message is None or message.reads != delivery.fence:
+                    refused.append(Refusal(delivery, None if message is None else message.reads))
+                else:
+                    place.place(message, time.monotonic() + lease_s)
+        return refused
+
+    async def wait(self, queue: str) -> None:
+        """Return when something was sent or settled, or falls due."""
+        place = self._queue(queue)
+        changed = asyncio.Event()
+        place.changed.add(changed)
+        due = place.next_due()
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - time.monotonic())):
+                await changed.wait()
+        except TimeoutError:
+            return
+        finally:
+            place.changed.discard(changed)
+
+    def _queue(self, queue: str) -> _Queue:
+        try:
+            return self._queues[queue]
+        except KeyError:
+            raise QueueNotFound(queue) from None
+
+
+class MemorySource:
+    """One consumer's view of a memory queue; it is its own renewer."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, driver: MemoryDriver, queue: str) -> None:
+        self.queue, self._driver = queue, driver
+
+    async def open(self) -> None:
+        """Raises QueueNotFound."""
+        await self._driver.size(self.queue)
+
+    async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
+        """Lease up to `limit` due messages, at once."""
+        return self._driver.fetch(self.queue, limit, lease_s)
+
+    async def wait(self) -> None:
+        """Return when something was sent or settled, or falls due."""
+        await self._driver.wait(self.queue)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Refusal]:
+        """Settle, each once, fenced; those that came too late."""
+        return self._driver.settle(settlements)
+
+    def renewer(self) -> "MemoryRenewer":
+        """A renewer; it may be called from another thread."""
+        return MemoryRenewer(self._driver)
+
+    def transaction(self, delivery: Delivery[Any]) -> AbstractAsyncContextManager[Any]:
+        """Refused: there is no database whose transaction could be shared."""
+        raise InvalidSettings(f"queue {delivery.queue!r} is in memory, which has no transactions; settle without one")
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class MemoryRenewer:
+    """Renews leases of a memory driver."""
+
+    def __init__(self, driver: MemoryDriver) -> None:
+        self._driver = driver
+
+    def extend(self, deliveries: Sequence[Delivery[Any]], lease_s: float) -> Sequence[Refusal]:
+        """End their leases lease_s from now; those that are lost."""
+        return self._driver.extend(deliveries, lease_s)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _delivery(queue: str, message: _Message) -> Delivery[Any]:
+    return Delivery(
+        queue,
+        message.id,
+        attempt=message.reads - message.released,
+        fence=message.reads,
+        enqueued_at=message.enqueued_at,
+        raw=message.raw,
+        headers=message.headers,
+        lease_until=message.due,
+    )
+
+
+def _apply(place: _Queue, message: _Message, outcome: Outcome) -> None:
+    now = time.monotonic()
+    match outcome:
+        case Nack():
+            place.place(message, now + (outcome.delay_s or 0.0))
+        case Release():
+            message.released += 1
+            place.place(message, now + outcome.delay_s)
+        case Reject():
+            attempts = message.reads - message.released
+            dead = DeadMessage(message.id, message.raw, message.headers, attempts, outcome.kind, outcome.reason)
+            place.dead.append(dead)
+            del place.messages[message.id]
+        case _:
+            del place.messages[message.id]
+
+
+def _wake(place: _Queue) -> None:
+    for changed in place.changed:
+        changed.set()

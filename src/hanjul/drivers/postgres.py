@@ -1,0 +1,157 @@
+"""The postgres driver: queues of schema pgmq as sources. Here pgmq's words are translated: vt is a lease, read_ct a fence."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from hanjul.drivers import lease_calls
+from hanjul.drivers.wakeups import Wakeups
+from hanjul.model.delivery import Delivery
+from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
+from hanjul.model.errors import LeaseLost
+from hanjul.model.outcome import Nack, Outcome, Reject, Release
+from hanjul.postgres import Database
+from hanjul.postgres.alone import AloneConnection
+from hanjul.queues import calls
+
+CAPABILITIES = Capabilities(
+    delay=Support.NATIVE,
+    release=Support.NATIVE,
+    dead_letter=Support.NATIVE,
+    transaction=Support.NATIVE,
+    durable=Support.NATIVE,
+)
+
+
+class PostgresDriver:
+    """Sources on one database.
+
+    listen_url: where to listen for wake-ups; a direct address, if the database's own goes through a transaction
+    pooler. None: poll instead.
+    """
+
+    kind = "postgres"
+    capabilities = CAPABILITIES
+
+    def __init__(self, database: Database, *, listen_url: str | None) -> None:
+        self.database = database
+        self.wakeups = Wakeups(database, listen_url)
+
+    async def close(self) -> None:
+        """Stop to listen and to poll. The database stays open: it was given to us open."""
+        await self.wakeups.close()
+
+    def source(self, queue: str, *, archive: bool = False) -> "PostgresSource":
+        """A source for one consumer.  archive: keep acked messages in the queue's archive."""
+        return PostgresSource(self, queue, archive=archive)
+
+
+class PostgresSource:
+    """One consumer's view of one pgmq queue."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, driver: PostgresDriver, queue: str, *, archive: bool) -> None:
+        self.queue = queue
+        self._driver, self._database, self._archive = driver, driver.database, archive
+
+    async def open(self) -> None:
+        """Raises QueueNotFound, SchemaMismatch, Unavailable."""
+        await self._database.rows(calls.peek(self.queue, 1, Any))
+        await self._driver.wakeups.open()
+
+    async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
+        """Lease up to `limit` due messages, oldest first. Their lease is counted from before the question was sent."""
+        lease_until = time.monotonic() + lease_s
+        queue = self.queue
+
+        def row(
+            msg_id: int, attempt: int, released: int, enqueued_at: datetime, message: str | None, headers: str | None
+        ) -> Delivery[Any]:
+            return Delivery(
+                queue,
+                msg_id,
+                attempt=attempt - released,
+                fence=attempt,
+                enqueued_at=enqueued_at,
+                raw=message,
+                headers=headers,
+                lease_until=lease_until,
+            )
+
+        call = lease_calls.claim(queue, lease_s, limit, row)
+        deliveries = await self._database.rows(call, timeout_s=_answer_s(lease_s))
+        if len(deliveries) == limit:
+            await self._driver.wakeups.busy(queue)
+        return deliveries
+
+    async def wait(self) -> None:
+        """Return when it may be worth to fetch again."""
+        await self._driver.wakeups.wait(self.queue)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Refusal]:
+        """Settle by kind of outcome, each kind in one commit; those that came too late."""
+        by_kind: dict[type[Outcome], list[Settlement]] = {}
+        for settlement in settlements:
+            by_kind.setdefault(type(settlement[1]), []).append(settlement)
+        refusals: list[Refusal] = []
+        for kind, some in by_kind.items():
+            refusals += await self._database.rows(self._settling(kind, some))
+        return refusals
+
+    def renewer(self) -> "PostgresRenewer":
+        """A renewer with a connection of its own."""
+        return PostgresRenewer(self._database.url, self.queue)
+
+    def transaction(self, delivery: Delivery[Any]) -> AbstractAsyncContextManager[Any]:
+        """A connection in a transaction that ends with the ack; raises LeaseLost, and rolls back, if that came too late."""
+        return self._transaction(delivery)
+
+    @asynccontextmanager
+    async def _transaction(self, delivery: Delivery[Any]) -> AsyncIterator[Any]:
+        async with self._database.transaction() as conn:
+            yield conn
+            for refusal in await self._database.rows(lease_calls.ack(self.queue, [delivery], archive=self._archive), tx=conn):
+                raise LeaseLost(self.queue, delivery.id, delivery.fence, refusal.held_by)
+
+    async def close(self) -> None:
+        """Nothing of its own to let go of."""
+
+    def _settling(self, kind: type[Outcome], some: list[Settlement]) -> Any:
+        deliveries = [delivery for delivery, _ in some]
+        outcomes: list[Any] = [outcome for _, outcome in some]
+        if kind is Nack:
+            return lease_calls.nack(self.queue, deliveries, [outcome.delay_s or 0.0 for outcome in outcomes])
+        if kind is Release:
+            return lease_calls.release(self.queue, deliveries, [outcome.delay_s for outcome in outcomes])
+        if kind is Reject:
+            kinds, reasons = [outcome.kind for outcome in outcomes], [_storable(outcome.reason) for outcome in outcomes]
+            return lease_calls.reject(self.queue, deliveries, kinds, reasons)
+        return lease_calls.ack(self.queue, deliveries, archive=self._archive)
+
+
+class PostgresRenewer:
+    """Renews leases of one queue over a connection of its own, so that nothing else can hold it up."""
+
+    def __init__(self, url: str, queue: str) -> None:
+        self._connection = AloneConnection(url)
+        self._queue = queue
+
+    def extend(self, deliveries: Sequence[Delivery[Any]], lease_s: float) -> Sequence[Refusal]:
+        """End their leases lease_s from now; those that are lost."""
+        return self._connection.rows(lease_calls.extend(self._queue, deliveries, lease_s), _answer_s(lease_s))
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+
+def _answer_s(lease_s: float) -> float:
+    """How long to wait for an answer about leases: later than this it would come too late to be of use."""
+    return max(0.5, lease_s / 3)
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\\0")

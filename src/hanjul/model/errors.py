@@ -1,0 +1,103 @@
+"""Every error that hanjul raises on purpose.
+
+HanjulError
+├── BadInput            a value that is not allowed; nothing was changed  (also a ValueError)
+│   ├── InvalidQueueName
+│   ├── InvalidMessage
+│   └── MessageTooLarge
+├── NotFound            a thing that does not exist  (also a LookupError)
+│   └── QueueNotFound
+├── Unavailable         not now: trying again may help
+│   ├── ConnectionLost      the outcome of what was under way is unknown
+│   └── Interrupted         cancelled by the server (deadlock, timeout, full disk); nothing was changed
+├── LeaseLost           the message has passed on to another consumer, or is gone
+├── AlreadySettled      a delivery is settled once
+├── PermissionDenied    the role may not do this
+├── SchemaMismatch      the database's schema is missing, newer, or not as it was installed
+├── InvalidSettings     the configuration cannot work
+└── DatabaseFailure     anything else that PostgreSQL reports
+"""
+
+
+class HanjulError(Exception):
+    """The root of all errors of hanjul."""
+
+
+class BadInput(HanjulError, ValueError):
+    """A value that is not allowed; nothing was changed."""
+
+
+class InvalidQueueName(BadInput):
+    """A name that no queue can have."""
+
+    def __init__(self, queue: object, why: str) -> None:
+        super().__init__(f"{queue!r} is not a queue name: {why}")
+        self.queue = queue
+
+
+class InvalidMessage(BadInput):
+    """A message that PostgreSQL cannot store, or that does not have the type its reader asks for."""
+
+
+class MessageTooLarge(BadInput):
+    """A message of more bytes than the client is set to send."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the message is {size:,} bytes of JSON; the limit is {limit:,}. "
+            "Store large data elsewhere and send its address, or raise max_message_bytes"
+        )
+        self.size, self.limit = size, limit
+
+
+class NotFound(HanjulError, LookupError):
+    """A thing that does not exist."""
+
+
+class QueueNotFound(NotFound):
+    """No queue has this name."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"queue {queue!r} does not exist; create it with queues.create({queue!r})")
+        self.queue = queue
+
+
+class Unavailable(HanjulError):
+    """Not now: the database cannot be reached, or is too busy; trying again may help."""
+
+
+class ConnectionLost(Unavailable):
+    """The connection broke, or gave no answer in time; what was under way may or may not have happened."""
+
+
+class Interrupted(Unavailable):
+    """The server gave the statement up (deadlock, timeout, full disk); nothing was changed."""
+
+
+class LeaseLost(HanjulError):
+    """The delivery's lease has passed to another consumer, or its message is gone."""
+
+    def __init__(self, queue: str, msg_id: object, attempt: int, held_by: int | None) -> None:
+        now = "it is no longer in the queue" if held_by is None else f"attempt {held_by} holds it now"
+        super().__init__(f"message {msg_id} of queue {queue!r}: the lease of attempt {attempt} is lost; {now}")
+        self.queue, self.msg_id, self.attempt, self.held_by = queue, msg_id, attempt, held_by
+
+
+class AlreadySettled(HanjulError):
+    """A delivery is settled once: by the handler's own call, or else when the handler ends."""
+
+
+class PermissionDenied(HanjulError):
+    """The database role may not do this."""
+
+
+class SchemaMismatch(HanjulError):
+    """The database's schema is missing, newer than this package, or changed by hand."""
+
+
+class InvalidSettings(HanjulError, ValueError):
+    """The configuration cannot work; the text names the setting."""
+
+
+class DatabaseFailure(HanjulError):
+    """PostgreSQL reported an error that has no class of its own here."""

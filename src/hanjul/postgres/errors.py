@@ -1,0 +1,90 @@
+"""SQLSTATE -> error: the one place where PostgreSQL's errors become ours."""
+
+import re
+from collections.abc import Callable
+
+import psycopg
+import psycopg_pool
+
+from hanjul.model.errors import (
+    BadInput,
+    ConnectionLost,
+    DatabaseFailure,
+    HanjulError,
+    Interrupted,
+    InvalidMessage,
+    InvalidQueueName,
+    PermissionDenied,
+    QueueNotFound,
+    SchemaMismatch,
+    Unavailable,
+)
+
+_MISSING_QUEUE = re.compile(r'relation "pgmq\.[qa]_(.*)" does not exist')
+_MISSING_SCHEMA = "the schema is not installed in this database ({text}); run `hanjul migrate`"
+_SAFE_TO_REPEAT = {
+    "40001": "serialization failure",
+    "40P01": "deadlock",
+    "55P03": "lock not available",
+    "57014": "cancelled",
+    "53100": "disk full",
+    "53200": "out of memory",
+}
+_BAD_VALUE = {"22003", "22008", "2201W", "2201X", "22004", "23502", "22023", "22021", "22P03", "42725", "42804"}
+
+
+def translate(error: Exception) -> HanjulError:
+    """Our error for one of psycopg, of its pool, or of the operating system."""
+    if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests | psycopg_pool.PoolClosed):
+        return Unavailable(f"no database connection: {error}")
+    state = getattr(error, "sqlstate", None) or ""
+    text = str(error).strip() or type(error).__name__
+    if state in _BY_STATE:
+        return _BY_STATE[state](text)
+    if state in _SAFE_TO_REPEAT:
+        return Interrupted(f"{_SAFE_TO_REPEAT[state]}: {text}")
+    if state in _BAD_VALUE or isinstance(error, psycopg.DataError):
+        return BadInput(text)
+    if state in {"53300", "57P03"}:
+        return Unavailable(text)
+    if _is_connection_loss(error, state):
+        return ConnectionLost(text)
+    return DatabaseFailure(text)
+
+
+def _is_connection_loss(error: Exception, state: str) -> bool:
+    if state:
+        return state.startswith("08") or state in {"57P01", "57P02", "57P05", "25P03"}
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | OSError)
+
+
+def _missing_relation(text: str) -> HanjulError:
+    if found := _MISSING_QUEUE.search(text):
+        return QueueNotFound(found[1])
+    return SchemaMismatch(_MISSING_SCHEMA.format(text=text.splitlines()[0]))
+
+
+def _missing_schema(text: str) -> HanjulError:
+    return SchemaMismatch(_MISSING_SCHEMA.format(text=text.splitlines()[0]))
+
+
+def _raised(text: str) -> HanjulError:
+    first, _, rest = text.partition("\n")
+    if first.startswith("queue name "):
+        name = rest.removeprefix("DETAIL:").strip().removeprefix("queue name: ").splitlines()
+        return InvalidQueueName(name[0] if name else "", first)
+    return BadInput(first)
+
+
+_BY_STATE: dict[str, Callable[[str], HanjulError]] = {
+    "42P01": _missing_relation,
+    "3F000": _missing_schema,
+    "42883": _missing_schema,
+    "42704": _missing_schema,
+    "42501": PermissionDenied,
+    "P0001": _raised,
+    "22P02": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store: {text}"),
+    "22P05": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store (\\u0000 has no place in it): {text}"),
+    "54000": lambda text: InvalidMessage(f"too large for PostgreSQL: {text}"),
+    "54001": lambda text: InvalidMessage(f"nested too deeply for PostgreSQL: {text}"),
+}

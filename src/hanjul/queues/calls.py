@@ -1,0 +1,149 @@
+"""What to ask of the SQL schemas `pgmq` and `hanjul` about queues. Pure: sync and async share every word of it."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from hanjul.model.call import Call
+from hanjul.model.errors import BadInput
+from hanjul.model.names import queue_name
+from hanjul.model.payload import decoded, headers_of
+from hanjul.queues.rows import DeadLetter, Message, Metrics, QueueInfo, QueueRecord
+
+T = TypeVar("T")
+
+MAX_SECONDS = 2**31 - 1
+MAX_BATCH = 1_000_000
+
+_MESSAGE = "msg_id, read_ct, enqueued_at, last_read_at, vt, message::text, headers::text"
+
+
+def create(queue: str, *, unlogged: bool) -> Call[None]:
+    function = "pgmq.create_unlogged" if unlogged else "pgmq.create"
+    return Call(function, {"queue_name text": queue_name(queue)}, row=_nothing, repeatable=True)
+
+
+def drop(queue: str) -> Call[bool]:
+    return Call("pgmq.drop_queue", {"queue_name text": queue_name(queue)}, row=bool)
+
+
+def purge(queue: str) -> Call[int]:
+    return Call("pgmq.purge_queue", {"queue_name text": queue_name(queue)}, row=int)
+
+
+def list_queues() -> Call[QueueRecord]:
+    return Call("pgmq.list_queues", {}, row=QueueRecord, repeatable=True)
+
+
+def metrics(queue: str) -> Call[Metrics]:
+    return Call("pgmq.metrics", {"queue_name text": queue_name(queue)}, row=Metrics, repeatable=True)
+
+
+def metrics_all() -> Call[Metrics]:
+    return Call("pgmq.metrics_all", {}, row=Metrics, repeatable=True)
+
+
+def info(queue: str) -> Call[QueueInfo]:
+    return Call("pgmq.q_info", {"queue_name text": queue_name(queue)}, row=QueueInfo, repeatable=True)
+
+
+def send(queue: str, message: str, headers: str | None, delay: datetime | None) -> Call[int]:
+    given = {"queue_name text": queue_name(queue), "msg jsonb": message, "headers jsonb": headers}
+    return Call("pgmq.send", given if delay is None else {**given, "delay timestamptz": delay}, row=int)
+
+
+def send_batch(queue: str, messages: list[str], headers: list[str | None] | None, delay: int | datetime) -> Call[int]:
+    type_ = "timestamptz" if isinstance(delay, datetime) else "integer"
+    given = {"queue_name text": queue_name(queue), "msgs jsonb[]": messages, "headers jsonb[]": headers}
+    return Call("pgmq.send_batch", {**given, f"delay {type_}": delay}, row=int)
+
+
+def send_many(queue: str, batch: str) -> Call[int]:
+    return Call("hanjul.send_many", {"queue_name text": queue_name(queue), "batch jsonb": batch}, row=int)
+
+
+def read(queue: str, vt: int, qty: int, conditional: str | None, into: Any) -> Call[Message[Any]]:
+    args = {"queue_name text": queue_name(queue), "vt integer": _seconds("vt", vt), "qty integer": _quantity(qty)}
+    if conditional is not None:
+        args["conditional jsonb"] = conditional
+    return Call("pgmq.read", args, row=_message(into), columns=_MESSAGE, repeatable=True)
+
+
+def pop(queue: str, qty: int, into: Any) -> Call[Message[Any]]:
+    args = {"queue_name text": queue_name(queue), "qty integer": _quantity(qty)}
+    return Call("pgmq.pop", args, row=_message(into), columns=_MESSAGE)
+
+
+def peek(queue: str, qty: int, into: Any) -> Call[Message[Any]]:
+    args = {"queue_name text": queue_name(queue), "qty integer": _quantity(qty)}
+    return Call("pgmq.peek", args, row=_message(into), columns=_MESSAGE, repeatable=True)
+
+
+def archive(queue: str, msg_ids: Sequence[int]) -> Call[int]:
+    return Call("pgmq.archive", {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids)}, row=int)
+
+
+def delete(queue: str, msg_ids: Sequence[int]) -> Call[int]:
+    return Call("pgmq.delete", {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids)}, row=int)
+
+
+def set_vt(queue: str, msg_ids: Sequence[int], vt: int | datetime, into: Any) -> Call[Message[Any]]:
+    type_, value = ("timestamptz", vt) if isinstance(vt, datetime) else ("integer", _seconds("vt", vt))
+    args = {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids), f"vt {type_}": value}
+    return Call("pgmq.set_vt", args, row=_message(into), columns=_MESSAGE, repeatable=True)
+
+
+def dead_letters(queue: str, qty: int, into: Any) -> Call[DeadLetter[Any]]:
+    def row(*columns: Any) -> DeadLetter[Any]:
+        id_, name, msg_id, attempts, reason, error, enqueued_at, died_at, message, headers = columns
+        body, head = decoded(message, into), headers_of(headers)
+        return DeadLetter(id_, name, msg_id, attempts, reason, error, enqueued_at, died_at, body, head)
+
+    args = {"queue_name text": queue_name(queue), "qty integer": _quantity(qty)}
+    columns = "id, queue_name, msg_id, attempts, reason, error, enqueued_at, died_at, message::text, headers::text"
+    return Call("hanjul.dead_letters", args, row=row, columns=columns, repeatable=True)
+
+
+def redrive(queue: str, qty: int | None) -> Call[int]:
+    wanted = None if qty is None else _quantity(qty)
+    return Call("hanjul.redrive", {"queue_name text": queue_name(queue), "qty integer": wanted}, row=int)
+
+
+def delay_s(delay: float) -> float:
+    """The delay itself; raises BadInput if it is negative or longer than 68 years."""
+    return _seconds("delay", delay)
+
+
+def _message(into: Any) -> Callable[..., Message[Any]]:
+    def row(
+        msg_id: int, read_ct: int, enqueued_at: datetime, last_read_at: datetime, vt: datetime, message: str, headers: str
+    ) -> Message[Any]:
+        return Message(msg_id, read_ct, enqueued_at, last_read_at, vt, decoded(message, into), headers_of(headers))
+
+    return row
+
+
+def _nothing(*_columns: object) -> None:
+    return None
+
+
+N = TypeVar("N", int, float)
+
+
+def _seconds(name: str, value: N) -> N:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
+        raise BadInput(f"{name} must be a number of seconds from 0 to {MAX_SECONDS}, not {value!r}")
+    return value
+
+
+def _quantity(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_BATCH:
+        raise BadInput(f"qty must be a whole number from 1 to {MAX_BATCH}, not {value!r}")
+    return value
+
+
+def _ids(msg_ids: Sequence[int]) -> list[int]:
+    for msg_id in msg_ids:
+        if isinstance(msg_id, bool) or not isinstance(msg_id, int) or not 0 <= msg_id < 2**63:
+            raise BadInput(f"a msg_id must be a whole number from 0 to {2**63 - 1}, not {msg_id!r}")
+    return list(msg_ids)

@@ -1,0 +1,108 @@
+"""Sending together what is sent at the same time: concurrent sends share a commit, each returns when it is durable."""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+
+from hanjul.model.database import Database, DatabaseSync
+from hanjul.model.errors import BadInput, ConnectionLost, HanjulError
+from hanjul.queues import calls
+
+MAX_MESSAGES = 1000
+MAX_BYTES = 1 << 20
+"""A statement takes at most so many messages and, unless one alone is larger, so many bytes."""
+
+
+class Outbox:
+    """The messages on their way; for each queue one statement is under way, and the others wait for the next."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[str, deque[_Sending]] = {}
+        self._flushes: set[asyncio.Task[None]] = set()
+
+    async def send(self, queue: str, element: bytes) -> int:
+        """Send one [message, headers, delay_s]; the msg_id, once it is committed."""
+        sending = _Sending(element, asyncio.get_running_loop().create_future())
+        waiting = self._waiting.get(queue)
+        if waiting is None:
+            self._waiting[queue] = deque([sending])
+            self._start(self._flush(queue))
+        else:
+            waiting.append(sending)
+        return await sending.sent
+
+    async def close(self) -> None:
+        """Wait until all that was sent is committed or refused."""
+        while self._flushes:
+            await asyncio.wait(self._flushes)
+
+    async def _flush(self, queue: str) -> None:
+        waiting = self._waiting[queue]
+        while waiting:
+            await self._commit(queue, _take(waiting))
+        del self._waiting[queue]
+
+    async def _commit(self, queue: str, batch: "list[_Sending]") -> None:
+        text = b"[" + b",".join([sending.element for sending in batch]) + b"]"
+        try:
+            ids = await self._database.rows(calls.send_many(queue, text.decode()))
+        except (BadInput, UnicodeDecodeError) as error:
+            await self._refused(queue, batch, error)
+        except HanjulError as error:
+            _fail(batch, error)
+        except BaseException as error:
+            _fail(batch, ConnectionLost(f"sending was broken off: {error!r}"))
+            raise
+        else:
+            for sending, msg_id in zip(batch, ids, strict=True):
+                if not sending.sent.done():
+                    sending.sent.set_result(msg_id)
+
+    async def _refused(self, queue: str, batch: "list[_Sending]", error: Exception) -> None:
+        """One bad message refuses the statement: send each by itself, so that only its own sender hears of it."""
+        if len(batch) == 1:
+            _fail(batch, error)
+            return
+        for sending in batch:
+            await self._commit(queue, [sending])
+
+    def _start(self, flush: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(flush)
+        self._flushes.add(task)
+        task.add_done_callback(self._flushes.discard)
+
+
+class OutboxSync:
+    """The outbox of the sync client: a thread waits for its own send, there is nothing to put together."""
+
+    def __init__(self, database: DatabaseSync) -> None:
+        self._database = database
+
+    def send(self, queue: str, element: bytes) -> int:
+        """Send one [message, headers, delay_s]; the msg_id, once it is committed."""
+        [msg_id] = self._database.rows(calls.send_many(queue, f"[{element.decode()}]"))
+        return msg_id
+
+    def close(self) -> None:
+        """Nothing is ever left to wait for."""
+
+
+class _Sending:
+    __slots__ = ("element", "sent")
+
+    def __init__(self, element: bytes, sent: "asyncio.Future[int]") -> None:
+        self.element, self.sent = element, sent
+
+
+def _take(waiting: deque[_Sending]) -> list[_Sending]:
+    batch, size = [waiting.popleft()], 0
+    while waiting and len(batch) < MAX_MESSAGES and (size := size + len(waiting[0].element)) < MAX_BYTES:
+        batch.append(waiting.popleft())
+    return batch
+
+
+def _fail(batch: list[_Sending], error: Exception) -> None:
+    for sending in batch:
+        if not sending.sent.done():
+            sending.sent.set_exception(error)

@@ -1,0 +1,202 @@
+"""The consumer loop: source -> bounded buffer -> pool of workers -> handler -> settle once.
+
+    fetch (credits = prefetch - held)          buffer             concurrency workers            grouped commit
+    source ---------------------------------> [d d d d] --------> handler(d) -> outcome -------> settler -> source
+       ^                                                                                            |
+       '------------------------------- credits come back when settled ----------------------------'
+
+`held` is every delivery that is fetched and not settled: buffered, running, or being settled. Never more than prefetch.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from hanjul.model.delivery import Delivery
+from hanjul.model.driver import Source
+from hanjul.model.errors import HanjulError, Unavailable
+from hanjul.model.outcome import Ack, Nack, Outcome, Reject, Release
+from hanjul.runtime.leases import Leases
+from hanjul.runtime.pool import Pool
+from hanjul.runtime.settler import Settler
+from hanjul.runtime.spec import ConsumerSpec
+
+_log = logging.getLogger("hanjul.consumer")
+
+FETCH_PAUSE_S = 5.0
+"""The longest pause between two tries to fetch while the backend is away."""
+SETTLE_S = 2.0
+"""How long a stopping consumer waits for its last settlements."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has become of the deliveries so far."""
+
+    fetched: int = 0
+    acked: int = 0
+    nacked: int = 0
+    released: int = 0
+    rejected: int = 0
+    lost: int = 0
+
+
+class Consumer:
+    """Runs one handler over one source, from `start` to `stop`."""
+
+    def __init__(self, spec: ConsumerSpec, source: Source) -> None:
+        self.spec, self.source, self.counts = spec, source, Counts()
+        self._runner = spec.handler.runner(spec.concurrency)
+        self._held: dict[Delivery[Any], Delivery[Any]] = {}
+        self._pool = Pool(self._runner, spec.concurrency, spec.timeout_s, self._ended)
+        self._settler = Settler(source, self._settled)
+        self._credit = asyncio.Event()
+        self._stopping = self._resting = False
+
+    async def start(self) -> None:
+        """Open the source and begin; raises QueueNotFound, Unavailable."""
+        await self.source.open()
+        loop = asyncio.get_running_loop()
+        self._leases = Leases(self._held, self.source.renewer, self.spec.lease_s, lambda d: _threadsafe(loop, self._pool.lose, d))
+        self._leases.start()
+        self._pool.start()
+        self._fetching = asyncio.create_task(self._fetch())
+
+    async def stop(self, timeout_s: float | None = None) -> bool:
+        """Give back what has not started, let finish what runs, then cut it short; True if nothing was cut.
+
+        timeout_s: how long that may take (None: the spec's stop_timeout_s).
+        """
+        limit_s = self.spec.stop_timeout_s if timeout_s is None else timeout_s
+        await self._detach(limit_s)
+        grace_s = min(2.0, limit_s * 0.2)
+        drained = await self._pool.finished(limit_s - grace_s)
+        if not drained:
+            self._pool.cut()
+            await self._pool.finished(grace_s)
+        drained = await self._settler.drain(SETTLE_S) and drained
+        self._settler.abandon()
+        self._leases.stop()
+        self._runner.close()
+        await self.source.close()
+        return drained
+
+    def cut(self) -> None:
+        """Cancel what runs, now; a stop that is under way ends at once."""
+        self._pool.cut()
+
+    async def _detach(self, limit_s: float) -> None:
+        """Fetch no more, and release what is buffered. A fetch under way is let come back: its leases are ours."""
+        self._stopping = True
+        if self._resting:
+            self._fetching.cancel()
+        await asyncio.wait({self._fetching}, timeout=max(limit_s, 1.0))
+        for delivery in self._pool.close():
+            self._ended(delivery, Release())
+
+    async def _fetch(self) -> None:
+        pause_s = 0.1
+        while not self._stopping:
+            await self._credits()
+            try:
+                deliveries = await self.source.fetch(self.spec.prefetch - len(self._held), self.spec.lease_s)
+                pause_s = 0.1
+            except HanjulError as error:
+                level = logging.WARNING if isinstance(error, Unavailable) else logging.ERROR
+                _log.log(level, "fetching from queue %r: %s; trying again", self.spec.queue, error)
+                await self._rest(asyncio.sleep(pause_s * random.uniform(0.5, 1.5)))  # noqa: S311  (spread, not secrecy)
+                pause_s = min(FETCH_PAUSE_S, pause_s * 2)
+                continue
+            if deliveries:
+                self._take(deliveries)
+            else:
+                await self._rest(self.source.wait())
+
+    async def _credits(self) -> None:
+        """Wait until a fetch is worth it: half the prefetch is free, or the workers have run dry."""
+        while not self._stopping:
+            free = self.spec.prefetch - len(self._held)
+            if free >= (self.spec.prefetch + 1) // 2 or (free and not self._pool.buffered):
+                return
+            self._credit.clear()
+            await self._rest(self._credit.wait())
+
+    async def _rest(self, waiting: Any) -> None:
+        """Wait for something that a stop may break off."""
+        self._resting = True
+        try:
+            await waiting
+        finally:
+            self._resting = False
+
+    def _take(self, deliveries: list[Delivery[Any]]) -> None:
+        self.counts.fetched += len(deliveries)
+        max_attempts, into = self.spec.retry.max_attempts, self.spec.handler.into
+        for delivery in deliveries:
+            delivery.attach(into, self._settle, self._transaction)
+            self._held[delivery] = delivery
+        self._pool.put([delivery for delivery in deliveries if delivery.attempt <= max_attempts])
+        for delivery in deliveries:
+            if delivery.attempt > max_attempts:  # its last worker died, or lost the lease, without a word
+                self._ended(delivery, Reject(f"given up after {max_attempts} attempts", kind="max_attempts"))
+
+    def _ended(self, delivery: Delivery[Any], outcome: Outcome | None) -> None:
+        """The handler is through: settle as it says, unless it has done so itself, or the lease is lost."""
+        if outcome is None:
+            delivery.take_settlement()
+            self._settled(delivery, Release(), done=False)
+        elif delivery.take_settlement():
+            self._settler.put(delivery, self._judged(delivery, outcome))
+
+    async def _settle(self, delivery: Delivery[Any], outcome: Outcome) -> None:
+        await self._settler.settle(delivery, self._judged(delivery, outcome))
+
+    def _judged(self, delivery: Delivery[Any], outcome: Outcome) -> Outcome:
+        """A failure is given its delay; the last one is a rejection."""
+        if not isinstance(outcome, Nack):
+            return outcome
+        if delivery.attempt >= self.spec.retry.max_attempts:
+            return Reject(outcome.reason, kind="max_attempts")
+        delay_s = self.spec.retry.delay_s(delivery.attempt) if outcome.delay_s is None else outcome.delay_s
+        return Nack(outcome.reason, delay_s=delay_s)
+
+    @asynccontextmanager
+    async def _transaction(self, delivery: Delivery[Any]) -> AsyncIterator[Any]:
+        delivery.take_settlement()
+        try:
+            async with self.source.transaction(delivery) as conn:
+                yield conn
+        except BaseException:
+            delivery.give_settlement_back()
+            raise
+        self._settled(delivery, Ack(), done=True)
+
+    def _settled(self, delivery: Delivery[Any], outcome: Outcome, done: bool) -> None:
+        if self._held.pop(delivery, None) is None:
+            return
+        self._count(outcome, done)
+        self._credit.set()
+
+    def _count(self, outcome: Outcome, done: bool) -> None:
+        counts = self.counts
+        if not done:
+            counts.lost += 1
+        elif isinstance(outcome, Ack):
+            counts.acked += 1
+        elif isinstance(outcome, Nack):
+            counts.nacked += 1
+        elif isinstance(outcome, Release):
+            counts.released += 1
+        else:
+            counts.rejected += 1
+
+
+def _threadsafe(loop: asyncio.AbstractEventLoop, function: Any, delivery: Delivery[Any]) -> None:
+    try:
+        loop.call_soon_threadsafe(function, delivery)
+    except RuntimeError:  # the loop is closed: there is no handler left to tell
+        _log.debug("lost lease of message %s after the end", delivery.id)

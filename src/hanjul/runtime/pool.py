@@ -1,0 +1,146 @@
+"""The workers of one consumer: each takes the next buffered delivery, runs the handler, and says how it ended."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from hanjul.model.delivery import Delivery
+from hanjul.model.errors import InvalidMessage
+from hanjul.model.outcome import Ack, Nack, Outcome, Reject, Release
+from hanjul.runtime.handlers import Runner
+
+_log = logging.getLogger("hanjul.consumer")
+
+TURN = 32
+"""Deliveries that a worker handles before it lets the event loop turn, should its handler never wait."""
+
+
+class Pool:
+    """A bounded buffer's way out: `concurrency` workers over one deque.
+
+    ended: is told how a delivery ended; None if it was lost meanwhile, so that there is nothing to settle.
+    """
+
+    def __init__(
+        self, runner: Runner, concurrency: int, timeout_s: float | None, ended: Callable[[Delivery[Any], Outcome | None], None]
+    ) -> None:
+        self._runner, self._concurrency, self._timeout_s, self._ended = runner, concurrency, timeout_s, ended
+        self._buffer: deque[Delivery[Any]] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._running: dict[Delivery[Any], asyncio.Task[None]] = {}
+        self._lost: set[Delivery[Any]] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def buffered(self) -> int:
+        """Deliveries that no worker has taken yet."""
+        return len(self._buffer)
+
+    @property
+    def running(self) -> int:
+        """Handlers that run."""
+        return len(self._running)
+
+    def start(self) -> None:
+        """Start the workers."""
+        self._workers = {asyncio.create_task(self._work()) for _ in range(self._concurrency)}
+
+    def put(self, deliveries: Iterable[Delivery[Any]]) -> None:
+        """Buffer deliveries, and wake as many workers as there is work for."""
+        self._buffer.extend(deliveries)
+        for _ in range(min(len(self._buffer), len(self._idle))):
+            _wake(self._idle.popleft())
+
+    def lose(self, delivery: Delivery[Any]) -> None:
+        """The lease is lost: cancel the handler, or forget the delivery if it has not started."""
+        if delivery in self._running:
+            self._lost.add(delivery)
+            self._running[delivery].cancel()
+        elif delivery in self._buffer:
+            self._buffer.remove(delivery)
+            self._ended(delivery, None)
+
+    def close(self) -> list[Delivery[Any]]:
+        """Start nothing more; what was buffered."""
+        self._stopping = True
+        left = list(self._buffer)
+        self._buffer.clear()
+        while self._idle:
+            _wake(self._idle.popleft())
+        return left
+
+    async def finished(self, timeout_s: float) -> bool:
+        """Wait for the handlers that run; False if time ran out first. Only after `close`."""
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=timeout_s)
+        return not any(not worker.done() for worker in self._workers)
+
+    def cut(self) -> None:
+        """Cancel the handlers that run; their deliveries are released."""
+        for task in self._running.values():
+            task.cancel()
+
+    async def _work(self) -> None:
+        turn = 0
+        while not self._stopping:
+            if not self._buffer:
+                idle = asyncio.get_running_loop().create_future()
+                self._idle.append(idle)
+                await idle
+                continue
+            delivery = self._buffer.popleft()
+            self._ended(delivery, await self._handle(delivery))
+            turn += 1
+            if turn % TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _handle(self, delivery: Delivery[Any]) -> Outcome | None:
+        """How the delivery ended; None if its lease was lost before or while it was handled."""
+        if delivery.lease_until <= time.monotonic():
+            return None
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (a worker is a task)
+        self._running[delivery] = task
+        try:
+            return await self._run(delivery)
+        except asyncio.CancelledError:
+            task.uncancel()
+            return None if delivery in self._lost else Release()
+        finally:
+            del self._running[delivery]
+            self._lost.discard(delivery)
+
+    async def _run(self, delivery: Delivery[Any]) -> Outcome:
+        try:
+            argument = self._runner.argument(delivery)
+        except InvalidMessage as error:
+            return Reject(str(error), kind="decode_error")
+        try:
+            if self._timeout_s is None:
+                result = await self._runner.run(argument)
+            else:
+                result = await self._within(argument, self._timeout_s)
+        except Outcome as outcome:
+            return outcome
+        except Exception as error:  # noqa: BLE001  (whatever a handler raises means that it failed)
+            _log.warning("queue %r, message %s, attempt %d failed", delivery.queue, delivery.id, delivery.attempt, exc_info=error)
+            return Nack(f"{type(error).__name__}: {error}")
+        return result if isinstance(result, Outcome) else Ack()
+
+    async def _within(self, argument: Any, timeout_s: float) -> object:
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                return await self._runner.run(argument)
+        except TimeoutError:
+            if limit.expired():
+                raise Nack(f"timeout: the handler took longer than {timeout_s:g} s") from None
+            raise
+
+
+def _wake(idle: "asyncio.Future[None]") -> None:
+    if not idle.done():
+        idle.set_result(None)

@@ -1,0 +1,46 @@
+"""What a consumer is: a queue, a handler, and how the two are put together."""
+
+from dataclasses import dataclass, field
+
+from hanjul.model.backoff import Retry
+from hanjul.model.errors import InvalidSettings
+from hanjul.model.names import queue_name
+from hanjul.runtime.handlers import Handler
+
+MAX_CONCURRENCY = 1000
+MAX_PREFETCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSpec:
+    """One consumer as it was declared.
+
+    concurrency: handlers that run at once.  prefetch: deliveries held at once, buffered and running.
+    lease_s: for how long others do not see what is held; renewed while it is held.
+    timeout_s: how long a handler may take (None: as long as it likes).  stop_timeout_s: how long it may take to stop.
+    archive: keep acked messages in the queue's archive.
+    """
+
+    queue: str
+    handler: Handler
+    concurrency: int = 1
+    prefetch: int = 10
+    lease_s: float = 30.0
+    timeout_s: float | None = None
+    stop_timeout_s: float = 10.0
+    archive: bool = False
+    retry: Retry = field(default_factory=Retry)
+
+    def __post_init__(self) -> None:
+        queue_name(self.queue)
+        _between("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
+        _between("prefetch", self.prefetch, 1, MAX_PREFETCH)
+        _between("lease_s", self.lease_s, 0.1, 86_400)
+        _between("stop_timeout_s", self.stop_timeout_s, 0, 86_400)
+        if self.timeout_s is not None:
+            _between("timeout_s", self.timeout_s, 0.001, 86_400)
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InvalidSettings(f"{name} must be from {low} to {high}, not {value!r}")
