@@ -59,13 +59,15 @@ class Listener:
 
     async def run(self, call: Call[Any]) -> bool:
         """Run a call in the listening session; False if there is none right now."""
-        if self._conn is None:
+        conn = self._conn
+        if conn is None:
             return False
         try:
-            await self._conn.execute(call.statement(percent), call.parameters)
+            await conn.execute(call.statement(percent), call.parameters)
         except (psycopg.Error, OSError):
             self._broken.set()
             return False
+        self._watch(conn)
         return True
 
     async def _keep(self) -> None:
@@ -93,8 +95,9 @@ class Listener:
         self._conn = conn
         conn.add_notify_handler(self._notified)
         await conn.execute(f"listen {CHANNEL}")
-        asyncio.get_running_loop().add_reader(conn.fileno(), self._readable)
-        await self._database.rows(Call("pg_catalog.pg_notify", {"channel text": CHANNEL, "payload text": self._probe}, row=str))
+        self._watch(conn)
+        async with self._database.connection() as other:
+            await other.execute("select pg_notify(%s, %s)", [CHANNEL, self._probe])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PROBE_S):
                 await self._probed.wait()
@@ -108,6 +111,12 @@ class Listener:
             if not conn.closed:
                 asyncio.get_running_loop().remove_reader(conn.fileno())
             await conn.close()
+
+    def _watch(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        """Look at what arrives. To be said after every statement: waiting for its answer takes our reader away."""
+        if not conn.closed:
+            asyncio.get_running_loop().add_reader(conn.fileno(), self._readable)
+            self._readable()
 
     def _readable(self) -> None:
         """Something has arrived while no statement of ours waits for an answer: notifications, or the end."""
