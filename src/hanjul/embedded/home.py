@@ -105,6 +105,11 @@ class Home:
         draft.replace(self.path / name)
 
 
+def open_log(log: Path) -> int:
+    """A descriptor that appends to `log`, which only its owner reads."""
+    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
 def last_lines(log: Path, *, start: int = 0, count: int = 15) -> str:
     """The last `count` lines of what was logged since the byte `start`."""
     with log.open("rb") as file:

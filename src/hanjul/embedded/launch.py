@@ -12,7 +12,7 @@ from . import locks
 from .account import server_account
 from .binaries import Binaries, locate
 from .errors import StartFailed
-from .home import READY, Home, last_lines
+from .home import READY, Home, last_lines, open_log
 from .initialise import initialise, make_share
 from .reach import reachable
 
@@ -54,7 +54,8 @@ def _spawn(home: Home, binaries: Binaries, start_lock: int) -> int:
     reading, writing = os.pipe()
     package_parent = str(Path(__file__).parents[2])
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-    with home.guard_log.open("ab") as log:
+    log = open_log(home.guard_log)
+    try:
         guard = subprocess.Popen(
             # -P: a file of the caller's directory must not stand in for a module
             [sys.executable, "-P", "-m", "hanjul.embedded.guard", home.path, binaries.bin_dir, str(start_lock)],
@@ -64,7 +65,9 @@ def _spawn(home: Home, binaries: Binaries, start_lock: int) -> int:
             pass_fds=(start_lock,),
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         )
-    os.close(writing)
+    finally:
+        os.close(log)
+        os.close(writing)
     guard.wait()  # it forks and leaves at once
     return reading
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import locks
 from .account import Account
-from .home import Home, last_lines
+from .home import Home, last_lines, open_log
 from .processes import program_of, users_of
 from .wire import HOST
 
@@ -64,8 +64,9 @@ class Postmaster:
         return last_lines(self._home.log, start=self._log_start)
 
     def _spawn(self, port: int, server: int) -> None:
-        with self._home.log.open("ab") as log:
-            self._log_start = log.tell()
+        log = open_log(self._home.log)
+        self._log_start = self._home.log.stat().st_size
+        try:
             self._child = subprocess.Popen(
                 [self._bin_dir / "postgres", "-D", self._home.data, *self._settings(port)],
                 stdin=subprocess.DEVNULL,
@@ -77,6 +78,8 @@ class Postmaster:
                 start_new_session=True,
                 **self._account.spawn_as(),
             )
+        finally:
+            os.close(log)
 
     def _settings(self, port: int) -> list[str]:
         settings = {"listen_addresses": HOST, "port": str(port), "unix_socket_directories": ""}
