@@ -1,0 +1,206 @@
+"""The one place that builds things: settings in, running platform out."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from hanjul import embedded
+from hanjul.config import Settings, settings
+from hanjul.drivers.memory import MemoryDriver
+from hanjul.drivers.postgres import PostgresDriver
+from hanjul.model.backoff import Retry
+from hanjul.model.errors import InvalidSettings
+from hanjul.postgres import Database, DatabaseSync
+from hanjul.postgres.migrate import migrate
+from hanjul.queues import Queues, QueuesSync
+from hanjul.runtime.consumer import Consumer
+from hanjul.runtime.handlers import Handler
+from hanjul.runtime.spec import ConsumerSpec
+
+_log = logging.getLogger("hanjul")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@contextmanager
+def address(config: Settings) -> Iterator[str]:
+    """The PostgreSQL to use: the one that is set, or the embedded one, started and migrated, while the block runs."""
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    with embedded.attach(Path(config.data_dir) if config.data_dir else None) as server:
+        migrate(server.dsn)
+        yield server.dsn
+
+
+@asynccontextmanager
+async def connect(url: str | None = None, *, config: Settings | None = None) -> AsyncIterator[Queues]:
+    """A queue client on `url`, DATABASE_URL, or the embedded PostgreSQL: `async with hanjul.connect() as queues`."""
+    config = _configured(url, config)
+    async with _address(config) as found:
+        database = Database(found, max_connections=config.max_connections)
+        async with Queues(database, max_message_bytes=config.max_message_bytes) as queues:
+            yield queues
+
+
+@contextmanager
+def connect_sync(url: str | None = None, *, config: Settings | None = None) -> Iterator[QueuesSync]:
+    """The same for threads: `with hanjul.connect_sync() as queues`."""
+    config = _configured(url, config)
+    with address(config) as found:
+        database = DatabaseSync(found, max_connections=config.max_connections)
+        with QueuesSync(database, max_message_bytes=config.max_message_bytes) as queues:
+            yield queues
+
+
+class App:
+    """Consumers, declared by decorators, and the client to send with.
+
+    driver: `postgres`, or `memory` for queues that live and die with the process (tests, trials).
+    """
+
+    def __init__(
+        self,
+        database_url: str | None = None,
+        *,
+        driver: Literal["postgres", "memory"] = "postgres",
+        config: Settings | None = None,
+    ) -> None:
+        if driver not in {"postgres", "memory"}:
+            raise InvalidSettings(f"driver must be 'postgres' or 'memory', not {driver!r}")
+        self._config, self._database_url, self._driver_kind = config, database_url, driver
+        self.specs: list[ConsumerSpec] = []
+        self.consumers: list[Consumer] = []
+        self.memory = MemoryDriver() if driver == "memory" else None
+        self._queues: Queues | None = None
+        self._stop: asyncio.Event | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._drained = True
+
+    @property
+    def queues(self) -> Queues:
+        """The queue client, while the app runs."""
+        if self._queues is None:
+            raise InvalidSettings("app.queues is there while the app runs, on the postgres driver; elsewhere: hanjul.connect()")
+        return self._queues
+
+    def consumer(
+        self,
+        queue: str,
+        *,
+        concurrency: int = 1,
+        prefetch: int = 10,
+        lease_s: float = 30.0,
+        timeout_s: float | None = None,
+        stop_timeout_s: float = 10.0,
+        archive: bool = False,
+        retry: Retry | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a consumer: `@app.consumer("email_jobs", concurrency=20, prefetch=100)`. See ConsumerSpec.
+
+        The function takes the body, as the type of its annotation, or a `Delivery`; async or not.
+        """
+
+        def declare(function: F) -> F:
+            spec = ConsumerSpec(
+                queue,
+                Handler(function),
+                concurrency=concurrency,
+                prefetch=prefetch,
+                lease_s=lease_s,
+                timeout_s=timeout_s,
+                stop_timeout_s=stop_timeout_s,
+                archive=archive,
+                retry=retry or Retry(),
+            )
+            self.specs.append(spec)
+            return function
+
+        return declare
+
+    async def start(self) -> None:
+        """Start every consumer; raises QueueNotFound, SchemaMismatch, Unavailable. `async with app` does it too."""
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stop = asyncio.Event()
+        self._running = asyncio.create_task(self._run(started, self._stop))
+        await started
+
+    async def stop(self) -> bool:
+        """Stop: buffered messages go back, running handlers may finish; True if none had to be cut short."""
+        if self._stop is not None and self._running is not None:
+            self._stop.set()
+            await self._running
+        return self._drained
+
+    def cut(self) -> None:
+        """Stop at once: running handlers are cancelled, their messages released."""
+        for consumer in self.consumers:
+            consumer.cut()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.stop()
+
+    async def _run(self, started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
+        """The whole life in one task, so that what is opened is closed in reverse order, whatever fails."""
+        try:
+            async with self._sources() as source:
+                await self._consume(source, started, stop)
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
+        self.consumers = [Consumer(spec, source(spec.queue, archive=spec.archive)) for spec in self.specs]
+        running: list[Consumer] = []
+        try:
+            for consumer in self.consumers:
+                await consumer.start()
+                running.append(consumer)
+            started.set_result(None)
+            await stop.wait()
+        finally:
+            self._drained = all(await asyncio.gather(*[consumer.stop() for consumer in running]))
+
+    @asynccontextmanager
+    async def _sources(self) -> AsyncIterator[Callable[..., Any]]:
+        if self.memory is not None:
+            for spec in self.specs:
+                await self.memory.create(spec.queue)
+            yield self.memory.source
+            return
+        config = _configured(self._database_url, self._config)
+        async with _address(config) as found:
+            database = Database(found, max_connections=config.max_connections)
+            async with Queues(database, max_message_bytes=config.max_message_bytes) as self._queues:
+                driver = PostgresDriver(database, listen_url=(config.listen_url or found) if config.listen else None)
+                try:
+                    yield driver.source
+                finally:
+                    await driver.close()
+        self._queues = None
+
+
+@asynccontextmanager
+async def _address(config: Settings) -> AsyncIterator[str]:
+    """`address`, without holding up the event loop while a server starts."""
+    manager = address(config)
+    found = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield found
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
+
+
+def _configured(url: str | None, config: Settings | None) -> Settings:
+    config = config or settings()
+    if url is None:
+        return config
+    return Settings(**{name: getattr(config, name) for name in Settings.__struct_fields__} | {"database_url": url})

@@ -1,0 +1,132 @@
+"""Installing the schema: what is pending is applied, functions are created again, all in one transaction.
+
+Two that migrate at once wait for one another by an advisory lock; the second finds nothing left to do.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from hanjul.model.errors import HanjulError, SchemaMismatch
+from hanjul.postgres.conninfo import conninfo
+from hanjul.postgres.errors import translate
+from hanjul.sql import ADVISORY_LOCK, PGMQ_IS_FOREIGN, Migration, functions, migrations, registry
+
+OLDEST_SERVER = 140000
+"""PostgreSQL 14, as `server_version_num` tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration as this database stands to it.
+
+    state: applied, pending, or left to pgmq (the extension, or its SQL, is in charge of the schema).
+    """
+
+    migration: Migration
+    state: str
+    applied_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `migrate` has to do, or has done."""
+
+    steps: tuple[Step, ...]
+    pgmq_is_foreign: bool
+
+    @property
+    def pending(self) -> list[Migration]:
+        """The migrations that are not applied yet."""
+        return [step.migration for step in self.steps if step.state == "pending"]
+
+
+def plan(url: str) -> Plan:
+    """How the database stands, without changing anything. Raises SchemaMismatch, Unavailable."""
+    with _connection(url) as conn:
+        return _plan(conn)
+
+
+def migrate(url: str, told: Callable[[str], None] = lambda _line: None) -> Plan:
+    """Bring the schema to this package's; the plan as it was carried out.
+
+    told: is told each step, as it begins.  Raises SchemaMismatch if the schema is newer or was changed by hand,
+    PermissionDenied, Unavailable; then nothing was changed.
+    """
+    with _connection(url) as conn:
+        conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        conn.execute("set local client_min_messages = warning")
+        conn.execute(registry())
+        todo = _plan(conn)
+        for migration in todo.pending:
+            told(f"migration {migration.number:04} {migration.name}")
+            conn.execute(migration.text.encode())
+            record = "insert into hanjul.migration (number, name, checksum) values (%s, %s, %s)"
+            conn.execute(record, [migration.number, migration.name, migration.checksum])
+        for file in functions():
+            if not (todo.pgmq_is_foreign and file.schema == "pgmq"):
+                conn.execute(file.text.encode())
+        told("functions")
+        return todo
+
+
+@contextmanager
+def _connection(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """One transaction on a server that can have the schema."""
+    try:
+        with psycopg.connect(conninfo(url), prepare_threshold=None) as conn:
+            if conn.info.server_version < OLDEST_SERVER:
+                raise SchemaMismatch(
+                    f"hanjul needs PostgreSQL 14 or newer; this is {conn.info.parameter_status('server_version')}"
+                )
+            [standby] = conn.execute("select pg_is_in_recovery()").fetchone() or [False]
+            if standby:
+                raise SchemaMismatch("this server is a standby, which takes no writes; use the address of the primary")
+            yield conn
+    except HanjulError:
+        raise
+    except (psycopg.Error, OSError) as error:
+        raise translate(error) from error
+
+
+def _plan(conn: psycopg.Connection[Any]) -> Plan:
+    applied = _applied(conn)
+    known = migrations()
+    if newer := [number for number in applied if number > len(known)]:
+        raise SchemaMismatch(
+            f"the database has migration {max(newer)}, this hanjul knows {len(known)}: the schema is newer; update the package"
+        )
+    foreign = _pgmq_is_foreign(conn, applied)
+    return Plan(tuple(_step(migration, applied, foreign=foreign) for migration in known), foreign)
+
+
+def _step(migration: Migration, applied: dict[int, tuple[str, datetime]], *, foreign: bool) -> Step:
+    if migration.number not in applied:
+        return Step(migration, "left to pgmq" if foreign and migration.schema == "pgmq" else "pending")
+    checksum, applied_at = applied[migration.number]
+    if checksum != migration.checksum:
+        raise SchemaMismatch(
+            f"migration {migration.number:04} {migration.name} is not the one that was applied on {applied_at:%Y-%m-%d}: "
+            f"checksum {migration.checksum[:12]}, in the database {checksum[:12]}"
+        )
+    return Step(migration, "applied", applied_at)
+
+
+def _applied(conn: psycopg.Connection[Any]) -> dict[int, tuple[str, datetime]]:
+    [exists] = conn.execute("select to_regclass('hanjul.migration') is not null").fetchone() or [False]
+    if not exists:
+        return {}
+    rows = conn.execute("select number, checksum, applied_at from hanjul.migration order by number").fetchall()
+    return {number: (checksum, applied_at) for number, checksum, applied_at in rows}
+
+
+def _pgmq_is_foreign(conn: psycopg.Connection[Any], applied: dict[int, tuple[str, datetime]]) -> bool:
+    if any(migration.schema == "pgmq" and migration.number in applied for migration in migrations()):
+        return False
+    sql = PGMQ_IS_FOREIGN if applied else PGMQ_IS_FOREIGN.split("\n and not")[0] + ")"
+    [foreign] = conn.execute(f"select {sql}".encode()).fetchone() or [False]
+    return bool(foreign)
