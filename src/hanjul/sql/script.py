@@ -18,6 +18,7 @@ _HEAD = """\
 -- hanjul: everything that `hanjul migrate` installs, in one transaction. Safe to run again.
 begin;
 set local client_min_messages = warning;
+set local search_path = pg_catalog, pg_temp;
 select pg_catalog.pg_advisory_xact_lock({lock});
 """
 
@@ -44,7 +45,8 @@ superuser = false
 _EXTENSION_HEAD = """\
 -- CREATE EXTENSION pgmq, as hanjul ships it: installs the schema if it is not there yet, and then lets go of every
 -- object, so that DROP EXTENSION drops no queue, pg_dump dumps every table, and `hanjul migrate` stays in charge.
-select pg_catalog.set_config('hanjul.installed', (to_regclass('hanjul.migration') is not null)::text, true);
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+       pg_catalog.set_config('hanjul.installed', (to_regclass('hanjul.migration') is not null)::text, true);
 """
 
 _LET_GO = """

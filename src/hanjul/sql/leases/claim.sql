@@ -24,7 +24,7 @@ begin
 end
 $$;
 
--- counts_releases(qtable): false for a table that the pgmq extension made: it has no column for it.
+-- counts_releases(qtable): false for a table that the pgmq extension made: it lacks the columns released and settled.
 create or replace function hanjul.counts_releases(qtable text)
 returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin

@@ -4,27 +4,28 @@
 -- Fenced, and one statement: a message is in its queue or among the dead letters, never in both or neither.
 create or replace function hanjul.reject(queue_name text, msg_ids bigint[], attempts integer[], reasons text[], errors text[])
 returns table (msg_id bigint, attempt integer, held_by integer)
-language plpgsql
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
+    done_ids bigint[];
+    done_attempts integer[];
 begin
-    return query execute format($reject$
-        with lease as materialized (
-            select distinct on (u.msg_id, u.attempt) *
-            from unnest($1, $2, $3, $4) as u (msg_id, attempt, reason, error) order by 1, 2),
+    execute format($reject$
+        with lease as materialized (select * from unnest($1, $2, $3, $4) as u (msg_id, attempt, reason, error) order by 1),
         done as (
-            delete from pgmq.%1$I m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt
+            delete from pgmq.%1$I m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt %3$s
             returning m.msg_id, m.read_ct, m.read_ct - %2$s as charged, m.enqueued_at, m.message, m.headers, l.reason, l.error),
         dead as (
             insert into hanjul.dead_letter (queue_name, msg_id, attempts, reason, error, enqueued_at, message, headers)
             select $5, d.msg_id, d.charged, d.reason, left(d.error, 2048), d.enqueued_at, d.message, d.headers
             from done d order by d.msg_id)
-        select l.msg_id, l.attempt, (select m.read_ct from pgmq.%1$I m where m.msg_id = l.msg_id)
-        from lease l
-        where not exists (select from done d where d.msg_id = l.msg_id and d.read_ct = l.attempt)
-    $reject$, qtable, case when hanjul.counts_releases(qtable) then 'm.released' else '0' end)
-        using msg_ids, attempts, reasons, errors, lower(queue_name);
+        select array_agg(d.msg_id), array_agg(d.read_ct) from done d
+    $reject$, qtable, case when hanjul.counts_releases(qtable) then 'm.released' else '0' end, hanjul._open(qtable))
+        into done_ids, done_attempts using msg_ids, attempts, reasons, errors, lower(queue_name);
+    if cardinality(msg_ids) > coalesce(cardinality(done_ids), 0) then
+        return query select * from hanjul._refused(qtable, msg_ids, attempts, done_ids, done_attempts);
+    end if;
 end
 $$;
 
@@ -36,8 +37,9 @@ begin
     return query execute format($redrive$
         with back as (
             delete from hanjul.dead_letter d
-            where d.id in (select c.id from hanjul.dead_letter c where c.queue_name = $1
-                           order by c.id limit $2 for update skip locked)
+            where d.id = any (array(
+                select c.id from hanjul.dead_letter c where c.queue_name = $1
+                order by c.id limit $2 for update skip locked))
             returning d.id, d.message, d.headers)
         insert into pgmq.%I (vt, message, headers) select $3, b.message, b.headers from back b order by b.id
         returning msg_id

@@ -6,7 +6,9 @@ returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $
 begin
     return query execute format($send$
         insert into pgmq.%I (vt, message, headers)
-        select $1 + make_interval(secs => coalesce((e ->> 2)::double precision, 0)), e -> 0, nullif(e -> 1, 'null'::jsonb)
+        select $1 + make_interval(secs => coalesce((e ->> 2)::double precision, 0)),
+               case when jsonb_array_length(e) > 0 then e -> 0 end,  -- refuses what is not an array
+               nullif(e -> 1, 'null'::jsonb)
         from jsonb_array_elements($2) as e
         returning msg_id
     $send$, pgmq.format_table_name(queue_name, 'q'))

@@ -55,3 +55,8 @@ create table pgmq.meta (
 );
 create unique index meta_folded_name_idx on pgmq.meta (lower(queue_name));  -- two spellings would share one table
 comment on schema pgmq is 'message queues by hanjul: the API of PGMQ 1.13 in plain SQL';
+
+grant usage on schema pgmq to pg_monitor;
+grant select on all tables in schema pgmq to pg_monitor;
+alter default privileges in schema pgmq grant select on tables to pg_monitor;
+alter default privileges in schema pgmq grant select on sequences to pg_monitor;

@@ -8,7 +8,7 @@ declare
     table_name text := lower(prefix || '_' || queue_name);
 begin
     if queue_name ~ '[$;'']|--' then
-        raise exception 'queue name contains invalid characters: $, ;, --, or \'''
+        raise exception E'queue name contains invalid characters: $, ;, --, or \\'''  -- E: in every session one backslash
             using detail = format('queue name: %s', queue_name);
     end if;
     if octet_length(table_name) > 63 then
