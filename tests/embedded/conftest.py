@@ -39,7 +39,7 @@ def wait_until(condition: Callable[[], Any], *, within_s: float = 15.0) -> Any:
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.02)
+        time.sleep(0.03)
     return answer
 
 
@@ -95,8 +95,8 @@ class Place:
 
     def is_quiet(self) -> bool:
         """No guard, and no PostgreSQL process that touches the data."""
-        lock = self.data_dir / "server.lock"
-        return not self.guards() and not self.postmasters() and not (lock.exists() and locks.is_held(lock))
+        held = (lock.exists() and locks.is_held(lock) for lock in (self.data_dir / "server.lock", self.data_dir / "guard.lock"))
+        return not any(held) and not self.guards() and not self.postmasters()
 
     def stop(self) -> None:
         """Stop the server at once, for a test that is about what comes after."""

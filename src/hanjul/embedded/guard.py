@@ -4,6 +4,7 @@ Run by launch.py as `python -m hanjul.embedded.guard HOME BIN_DIR START_LOCK_FD`
 README.md argues why this is safe.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ from .postmaster import Postmaster
 
 TICK_S = 0.2
 GRACE_S = 1.0
-PORTS_TO_TRY = 3
+ATTEMPTS = 3
 LONGEST_BACKOFF_S = 10.0
 STEADY_S = 30.0
 
@@ -42,19 +43,20 @@ class Guard:
         """Start the server, or adopt the one that a killed guard left. Raises StartFailed."""
         if self._postmaster.is_alive():
             logger.info("adopting the server that runs already")
-            self._wait_until_ready(self._home.port() or 0)
-            return
-        for _ in range(PORTS_TO_TRY):
+            with contextlib.suppress(StartFailed):  # it died meanwhile
+                self._wait_until_ready(self._home.port() or 0)
+                return
+        for attempt in range(1, ATTEMPTS + 1):
             port = ports.choose(self._home.port())
             self._home.keep_port(port)
             try:
                 self._start(port)
             except StartFailed:
-                if ports.is_free(port):  # so that was not the reason
+                own_fault = ports.is_free(port) and not self._postmaster.was_killed()
+                if own_fault or attempt == ATTEMPTS:
                     raise
             else:
                 return
-        raise StartFailed("others took every port that PostgreSQL was given", self._postmaster.last_words())
 
     def watch(self) -> None:
         """Return when nobody has used the server for a while, with the users lock held exclusively."""

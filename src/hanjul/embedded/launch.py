@@ -16,6 +16,8 @@ from .home import READY, Home, last_lines, open_log
 from .initialise import initialise, make_share
 from .reach import reachable
 
+ATTEMPTS = 3  # a guard that dies without an answer was killed, or cannot even run
+
 Say = Callable[[str], None]
 
 
@@ -44,9 +46,13 @@ def _start(home: Home, start_lock: int, timeout_s: float, say: Say) -> None:
         initialise(home, binaries, account, start_lock=start_lock)
     make_share(home)
     say(f"starting PostgreSQL {binaries.version}")
-    answer = _answer_of(_spawn(home, binaries, start_lock), timeout_s)
-    if answer != READY:
-        raise StartFailed(answer or "the guard died", "" if answer else last_lines(home.guard_log))
+    for _ in range(ATTEMPTS):
+        answer = _answer_of(_spawn(home, binaries, start_lock), timeout_s)
+        if answer == READY:
+            return
+        if answer:
+            raise StartFailed(answer)
+    raise StartFailed("the guard dies", last_lines(home.guard_log))
 
 
 def _spawn(home: Home, binaries: Binaries, start_lock: int) -> int:

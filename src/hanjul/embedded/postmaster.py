@@ -59,6 +59,10 @@ class Postmaster:
                 return True
         return False
 
+    def was_killed(self) -> bool:
+        """Whether a signal ended it, such as the one that the system sends when memory runs out."""
+        return self._child is not None and (self._child.poll() or 0) < 0
+
     def last_words(self) -> str:
         """The end of what it logged since `start`."""
         return last_lines(self._home.log, start=self._log_start)
