@@ -81,10 +81,12 @@ class Guard:
         self._wait_until_ready(port)
 
     def _wait_until_ready(self, port: int) -> None:
+        pause_s = locks.POLL_S
         while not wire.is_ready(port):  # crash recovery takes what it takes; users have their own patience
             if not self._postmaster.is_alive():
                 raise StartFailed("PostgreSQL did not start", self._postmaster.last_words())
-            time.sleep(locks.POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, TICK_S)  # each question is a line in the server's log
 
     def _has_been_quiet(self) -> bool:
         if not locks.try_lock(self._users, locks.EXCLUSIVE):

@@ -16,7 +16,7 @@ from .home import READY, Home, last_lines, open_log
 from .initialise import initialise, make_share
 from .reach import reachable
 
-ATTEMPTS = 3  # a guard that dies without an answer was killed, or cannot even run
+ATTEMPTS = 5  # a guard that dies without an answer was killed, or cannot even run
 
 Say = Callable[[str], None]
 
