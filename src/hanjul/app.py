@@ -14,11 +14,12 @@ from hanjul.drivers.postgres import PostgresDriver
 from hanjul.model.backoff import Retry
 from hanjul.model.errors import InvalidSettings
 from hanjul.postgres import Database, DatabaseSync
-from hanjul.postgres.migrate import migrate
+from hanjul.postgres.migrate import is_current, migrate, set_search_path
 from hanjul.queues import Queues, QueuesSync
 from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
 from hanjul.runtime.spec import ConsumerSpec
+from hanjul.sql import extension_files
 
 _log = logging.getLogger("hanjul")
 
@@ -31,9 +32,28 @@ def address(config: Settings) -> Iterator[str]:
     if config.database_url is not None:
         yield config.database_url
         return
-    with embedded.attach(Path(config.data_dir) if config.data_dir else None) as server:
-        migrate(server.dsn)
+    with embedded_server(config) as server:
+        if not is_current(server.dsn):
+            migrate(server.dsn)
         yield server.dsn
+
+
+@contextmanager
+def embedded_server(config: Settings | None = None, say: Callable[[str], None] | None = None) -> Iterator[embedded.Server]:
+    """The embedded PostgreSQL, while the block runs: it knows our extension, and finds `attempts` without its schema."""
+    data_dir = (config or settings()).data_dir
+    with embedded.attach(Path(data_dir) if data_dir else None, say=say) as server:
+        if server.extension_dir is not None:
+            _offer_extension(server.extension_dir)
+        set_search_path(server.dsn, '"$user", public, pgmq')
+        yield server
+
+
+def _offer_extension(directory: Path) -> None:
+    for name, text in extension_files().items():
+        file = directory / name
+        if not file.exists() or file.read_text("utf-8") != text:
+            file.write_text(text, "utf-8")
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ import psycopg
 from hanjul.model.errors import HanjulError, SchemaMismatch
 from hanjul.postgres.conninfo import conninfo
 from hanjul.postgres.errors import translate
-from hanjul.sql import ADVISORY_LOCK, PGMQ_IS_FOREIGN, Migration, functions, migrations, registry
+from hanjul.sql import ADVISORY_LOCK, PGMQ_IS_FOREIGN, Migration, functions, functions_mark, migrations, registry
 
 OLDEST_SERVER = 140000
 """PostgreSQL 14, as `server_version_num` tells it."""
@@ -70,8 +70,23 @@ def migrate(url: str, told: Callable[[str], None] = lambda _line: None) -> Plan:
         for file in functions():
             if not (todo.pgmq_is_foreign and file.schema == "pgmq"):
                 conn.execute(file.text.encode())
+        conn.execute(functions_mark().encode())
         told("functions")
         return todo
+
+
+def is_current(url: str) -> bool:
+    """Whether a migrate would change nothing: all is applied, and the functions are this version's."""
+    with _connection(url) as conn:
+        mark = conn.execute("select obj_description(to_regnamespace('hanjul'), 'pg_namespace')").fetchone()
+        return mark is not None and bool(mark[0]) and mark[0] in functions_mark() and not _plan(conn).pending
+
+
+def set_search_path(url: str, path: str) -> None:
+    """Let new sessions of the user look for names along `path`; for servers that are ours alone."""
+    with _connection(url) as conn:
+        if conn.execute("show search_path").fetchone() != (path,):
+            conn.execute(f"alter role current_user set search_path = {path}".encode())
 
 
 @contextmanager

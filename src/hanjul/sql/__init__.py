@@ -1,6 +1,6 @@
 """The SQL of hanjul: numbered migrations, and functions by family, one per file."""
 
-from hanjul.sql.files import FunctionFile, Migration, functions, migrations, registry
+from hanjul.sql.files import FunctionFile, Migration, functions, functions_mark, migrations, registry
 from hanjul.sql.script import ADVISORY_LOCK, PGMQ_IS_FOREIGN, extension_files, install_script
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Migration",
     "extension_files",
     "functions",
+    "functions_mark",
     "install_script",
     "migrations",
     "registry",

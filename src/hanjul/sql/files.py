@@ -72,6 +72,13 @@ def functions() -> tuple[FunctionFile, ...]:
     )
 
 
+@cache
+def functions_mark() -> str:
+    """The statement that leaves the checksum of all functions in the database, so that a newer set is noticed."""
+    checksum = hashlib.sha256("".join(file.text for file in functions()).encode()).hexdigest()
+    return f"comment on schema hanjul is 'hanjul, functions {checksum}'"
+
+
 def _migration(file: Traversable) -> Migration:
     number, name = file.name.removesuffix(".sql").split("_", 1)
     return Migration(int(number), name, file.read_text("utf-8"))

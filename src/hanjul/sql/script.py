@@ -1,6 +1,6 @@
 """The whole schema as one text: to paste into a SQL editor, or to install as an extension's script."""
 
-from hanjul.sql.files import FunctionFile, Migration, functions, migrations, registry
+from hanjul.sql.files import FunctionFile, Migration, functions, functions_mark, migrations, registry
 
 ADVISORY_LOCK = 7521962890431
 """The key under which one migrate waits for another."""
@@ -75,7 +75,7 @@ $hanjul_step$;
 
 def install_script() -> str:
     """All migrations and functions, each guarded, in one transaction."""
-    return _HEAD.format(lock=ADVISORY_LOCK) + registry() + _steps() + "\ncommit;\n"
+    return _HEAD.format(lock=ADVISORY_LOCK) + registry() + _steps() + f"\n{functions_mark()};\ncommit;\n"
 
 
 def extension_files() -> dict[str, str]:

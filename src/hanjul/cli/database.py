@@ -1,0 +1,105 @@
+"""`hanjul migrate` and `hanjul sql`: the schema, and SQL by hand."""
+
+from pathlib import Path
+
+import click
+
+from hanjul.app import address
+from hanjul.cli.output import as_json, plain, print_json, print_table, show
+from hanjul.config import settings
+from hanjul.postgres import migrate as schema
+from hanjul.postgres import script
+from hanjul.sql import extension_files, install_script
+
+
+@click.group(invoke_without_command=True)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.pass_context
+def migrate(context: click.Context, *, dry_run: bool) -> None:
+    """Install the schema, or bring it up to date. Safe to run at any time, also twice at once.
+
+    \b
+    Examples:
+      DATABASE_URL=postgresql://... hanjul migrate
+      hanjul migrate --dry-run
+      hanjul migrate status
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with address(settings()) as url:
+        if dry_run:
+            plan = schema.plan(url)
+            for migration in plan.pending:
+                click.echo(f"would apply  migration {migration.number:04} {migration.name}")
+            click.echo("would renew  functions")
+        else:
+            plan = schema.migrate(url, lambda step: click.echo(f"applying  {step}"))
+            click.echo(f"done: {len(plan.pending)} migrations applied, functions are this version's")
+        _tell_of_pgmq(plan)
+
+
+@migrate.command()
+@as_json
+def status(*, as_json: bool) -> None:
+    """Show which migrations are applied."""
+    with address(settings()) as url:
+        plan = schema.plan(url)
+    rows = [(step.migration.number, step.migration.name, step.state, step.applied_at) for step in plan.steps]
+    show(rows, ["number", "name", "state", "applied_at"], as_json=as_json)
+    _tell_of_pgmq(plan)
+
+
+def _tell_of_pgmq(plan: schema.Plan) -> None:
+    if plan.pgmq_is_foreign:
+        click.echo("schema pgmq belongs to another installation of pgmq; it was left alone, hanjul works with it", err=True)
+
+
+@click.command()
+@click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Run this SQL file.")
+@click.option("--extension", type=click.Path(file_okay=False, path_type=Path), help="Write CREATE EXTENSION's files there.")
+@as_json
+def sql(file: Path | None, extension: Path | None, *, as_json: bool) -> None:
+    """Print the whole schema as one SQL file, to paste into a SQL editor. It can be run again.
+
+    \b
+    Examples:
+      hanjul sql > hanjul.sql
+      hanjul sql -f tutorial.sql
+      hanjul sql --extension "$(pg_config --sharedir)/extension"
+    """
+    if extension is not None:
+        _write_extension(extension)
+    elif file is not None:
+        _run(file, as_json=as_json)
+    else:
+        click.echo(install_script(), nl=False)
+
+
+def _write_extension(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in extension_files().items():
+        (directory / name).write_text(text, "utf-8")
+        click.echo(f"wrote {directory / name}")
+
+
+def _run(file: Path, *, as_json: bool) -> None:
+    with address(settings()) as url:
+        for result in script.run(url, file.read_text("utf-8")):
+            if as_json:
+                rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+                print_json({"statement": result.statement, "status": result.status, "rows": rows, "notices": result.notices})
+            else:
+                _print(result)
+
+
+def _print(result: script.Result) -> None:
+    click.secho(f"{result.statement};", dim=True)
+    for notice in result.notices:
+        click.secho(notice, fg="yellow", err=True)
+    if result.columns and len(result.rows) == 1 and len(result.columns) > 4:  # wide: one line a column reads better
+        print_table(["column", "value"], list(zip(result.columns, map(plain, result.rows[0]), strict=True)))
+    elif result.columns:
+        print_table(result.columns, result.rows)
+        click.echo(f"({len(result.rows)} row{'' if len(result.rows) == 1 else 's'})\n")
+    else:
+        click.echo(f"{result.status}\n")

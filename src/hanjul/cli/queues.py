@@ -1,0 +1,174 @@
+"""`hanjul queue ...`: look at queues, and put things right."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+
+from hanjul.app import connect_sync
+from hanjul.cli.output import as_json, show
+from hanjul.model.errors import InvalidMessage
+from hanjul.queues import QueuesSync
+
+MESSAGE = ["msg_id", "read_ct", "enqueued_at", "vt", "message", "headers"]
+METRICS = ["queue_name", "queue_length", "queue_visible_length", "oldest_msg_age_sec", "newest_msg_age_sec", "total_messages"]
+
+name = click.argument("queue", metavar="QUEUE")
+quantity = click.option("--qty", default=1, show_default=True, help="How many messages at most.")
+confirmed = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.group()
+def queue() -> None:
+    """Make, fill, watch and empty queues.
+
+    \b
+    Examples:
+      hanjul queue create email_jobs
+      hanjul queue send email_jobs '{"to": "user@example.com"}' --delay 60
+      hanjul queue read email_jobs --vt 30 --qty 10 --json
+      hanjul queue redrive email_jobs
+    """
+
+
+@queue.command()
+@name
+@click.option("--unlogged", is_flag=True, help="Faster; a crash of the server empties it.")
+def create(queue: str, *, unlogged: bool) -> None:
+    """Make a queue, if there is none of this name."""
+    with _client() as queues:
+        queues.create(queue, unlogged=unlogged)
+    click.echo(f"queue {queue} is there")
+
+
+@queue.command("list")
+@as_json
+def list_(*, as_json: bool) -> None:
+    """All queues."""
+    with _client() as queues:
+        show(
+            queues.list(),
+            ["queue_name", "is_unlogged", "is_partitioned", "created_at"],
+            as_json=as_json,
+            empty="no queues yet: hanjul queue create NAME",
+        )
+
+
+@queue.command()
+@name
+@click.argument("messages", nargs=-1, required=True, metavar="JSON...")
+@click.option("--delay", default=0.0, help="Seconds until which nobody sees it.")
+@click.option("--headers", help="A JSON object, given to every message.")
+def send(queue: str, messages: tuple[str, ...], delay: float, headers: str | None) -> None:
+    """Send messages, each one JSON; prints their ids."""
+    heads = None if headers is None else [_json("--headers", headers)] * len(messages)
+    with _client() as queues:
+        ids = queues.send_batch(queue, [_json("the message", text) for text in messages], headers=heads, delay=delay)
+    for msg_id in ids:
+        click.echo(msg_id)
+
+
+@queue.command()
+@name
+@quantity
+@click.option("--vt", default=30, show_default=True, help="Seconds for which others do not see them.")
+@as_json
+def read(queue: str, qty: int, vt: int, *, as_json: bool) -> None:
+    """Lease the next messages, and show them."""
+    with _client() as queues:
+        show(queues.read(queue, vt=vt, qty=qty), MESSAGE, as_json=as_json, empty="no visible message")
+
+
+@queue.command()
+@name
+@quantity
+@as_json
+def peek(queue: str, qty: int, *, as_json: bool) -> None:
+    """Look at the next messages, and leave them as they are."""
+    with _client() as queues:
+        show(queues.peek(queue, qty=qty), MESSAGE, as_json=as_json, empty="no visible message")
+
+
+@queue.command()
+@name
+@click.argument("msg_ids", nargs=-1, required=True, type=int, metavar="MSG_ID...")
+def archive(queue: str, msg_ids: tuple[int, ...]) -> None:
+    """Move messages to the queue's archive; prints the ids that were there."""
+    with _client() as queues:
+        for msg_id in queues.archive(queue, msg_ids):
+            click.echo(msg_id)
+
+
+@queue.command()
+@name
+@confirmed
+def purge(queue: str, *, yes: bool) -> None:
+    """Throw all messages of a queue away."""
+    with _client() as queues:
+        length = queues.metrics(queue).queue_length
+        _confirm(f"throw away the {length} messages of queue {queue}?", yes=yes)
+        click.echo(f"{queues.purge(queue)} messages thrown away")
+
+
+@queue.command()
+@name
+@confirmed
+def drop(queue: str, *, yes: bool) -> None:
+    """Remove a queue, its messages and its archive."""
+    with _client() as queues:
+        length = queues.metrics(queue).queue_length
+        _confirm(f"remove queue {queue}, with {length} messages and its archive?", yes=yes)
+        queues.drop(queue)
+    click.echo(f"queue {queue} is gone")
+
+
+@queue.command()
+@click.argument("queue", required=False, metavar="[QUEUE]")
+@as_json
+def metrics(queue: str | None, *, as_json: bool) -> None:
+    """Counts and ages of one queue, or of all."""
+    with _client() as queues:
+        found = queues.metrics_all() if queue is None else [queues.metrics(queue)]
+        show(found, METRICS, as_json=as_json, empty="no queues yet: hanjul queue create NAME")
+
+
+@queue.command()
+@name
+@click.option("--qty", type=int, help="How many at most, oldest first; all if not given.")
+@click.option("--list", "only_list", is_flag=True, help="Only show the dead letters.")
+@as_json
+def redrive(queue: str, qty: int | None, *, only_list: bool, as_json: bool) -> None:
+    """Put dead letters back into their queue, or look at them first.
+
+    \b
+    Examples:
+      hanjul queue redrive email_jobs --list
+      hanjul queue redrive email_jobs --qty 100
+    """
+    with _client() as queues:
+        if only_list:
+            columns = ["id", "msg_id", "attempts", "reason", "error", "died_at", "message"]
+            show(queues.dead_letters(queue, qty=qty or 100), columns, as_json=as_json, empty="no dead letters")
+        else:
+            click.echo(f"{len(queues.redrive(queue, qty=qty))} messages put back into {queue}")
+
+
+@contextmanager
+def _client() -> Iterator[QueuesSync]:
+    with connect_sync() as queues:
+        yield queues
+
+
+def _json(what: str, text: str) -> Any:
+    try:
+        return msgspec.Raw(json.dumps(msgspec.json.decode(text), ensure_ascii=False).encode())
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise InvalidMessage(f'{what} {text!r} is not JSON ({error}); quote it for the shell: \'{{"to": "ada"}}\'') from None
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if not yes:
+        click.confirm(question, abort=True)
