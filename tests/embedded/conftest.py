@@ -88,7 +88,7 @@ class Place:
         return attach(self.data_dir, **how)
 
     def guards(self) -> list[int]:
-        return _processes("hanjul.embedded.guard", str(self.root))
+        return _processes("hanjul/embedded/__main__.py", str(self.root))
 
     def postmasters(self) -> list[int]:
         return _processes("-D", str(self.root), "listen_addresses")

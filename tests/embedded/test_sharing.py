@@ -101,7 +101,7 @@ def test_another_port_is_chosen_when_the_old_one_is_taken(place: Place) -> None:
 
 @pytest.mark.parametrize("race", range(3))
 def test_simultaneous_first_users_start_one_server(place: Place, race: int) -> None:
-    users = [place.user() for _ in range(5)]
+    users = [place.user() for _ in range(4)]
 
     told = [user.told() for user in users]
 
@@ -154,7 +154,7 @@ def test_the_guard_stays_small(place: Place) -> None:
     with place.attach():
         [guard] = place.guards()
 
-        assert resident_mb(guard) < 30
+        assert resident_mb(guard) < 20
 
 
 def test_a_terminated_guard_stops_the_server_properly(place: Place) -> None:

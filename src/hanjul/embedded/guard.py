@@ -1,6 +1,6 @@
 """The guard: one small process per data directory that keeps PostgreSQL running while anybody uses it.
 
-Run by launch.py as `python -m hanjul.embedded.guard HOME BIN_DIR START_LOCK_FD`. Says "ready" on stdout, or why not.
+Run by __main__.py, which launch.py starts. Says "ready" on stdout, or why not.
 README.md argues why this is safe.
 """
 
@@ -164,7 +164,3 @@ def _report(answer: str) -> None:
 
 def _exit(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -58,18 +58,15 @@ def _start(home: Home, start_lock: int, timeout_s: float, say: Say) -> None:
 def _spawn(home: Home, binaries: Binaries, start_lock: int) -> int:
     """Start a guard; return the pipe in which it answers."""
     reading, writing = os.pipe()
-    package_parent = str(Path(__file__).parents[2])
-    paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+    program = Path(__file__).with_name("__main__.py")
     log = open_log(home.guard_log)
     try:
         guard = subprocess.Popen(
-            # -P: a file of the caller's directory must not stand in for a module
-            [sys.executable, "-P", "-m", "hanjul.embedded.guard", home.path, binaries.bin_dir, str(start_lock)],
+            [sys.executable, "-I", "-S", program, home.path, binaries.bin_dir, str(start_lock)],
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=log,
             pass_fds=(start_lock,),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         )
     finally:
         os.close(log)
