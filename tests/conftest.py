@@ -16,7 +16,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from hanjul.embedded import attach, locate
+from hanjul.embedded import Server, attach, locate
 from hanjul.sql import install_script
 
 TEMPLATE = "hanjul_template"
@@ -24,17 +24,23 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The URL of a server for this test process alone, as superuser. It does not sync: it is gone after the tests."""
+def attached() -> Iterator[Server]:
+    """A server for this test process alone. It does not sync: it is gone after the tests."""
     data_dir = Path(tempfile.gettempdir(), f"hanjul-test-{uuid4().hex[:12]}")
     with attach(data_dir) as attached:
         dsn = _at(attached.dsn, "postgres")
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("alter system set fsync = off")
             connection.execute("select pg_reload_conf()")
-        yield dsn
+        yield attached
     _wait_until_down(dsn)
     shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(attached: Server) -> str:
+    """The URL of the server's database `postgres`, as superuser."""
+    return _at(attached.dsn, "postgres")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ import psycopg
 import pytest
 
 LONGEST_WAIT_S = 20.0
+_numbers = count(1)
 
 
 class Session:
@@ -72,19 +75,32 @@ def db(connect: Callable[[], Session]) -> Session:
     return connect()
 
 
+@pytest.fixture(scope="session")
+def open_session() -> type[Session]:
+    """Open a session on any database; to be used in a `with`."""
+    return Session
+
+
+@pytest.fixture(scope="session")
+def open_database(server: str, template: str) -> Callable[[], AbstractContextManager[Session]]:
+    """Open a session on a database of its own, for a fixture that lives longer than one test."""
+
+    @contextmanager
+    def open_database() -> Iterator[Session]:
+        name = f"shared_{next(_numbers)}"
+        with Session(server) as admin:
+            admin.run(f"create database {name} template {template}")
+            with Session(urlsplit(server)._replace(path=f"/{name}").geturl()) as session:
+                yield session
+            admin.run(f"drop database {name} with (force)")
+
+    return open_database
+
+
 @pytest.fixture(scope="module")
-def module_dsn(server: str, template: str) -> Iterator[str]:
-    """A database that the tests of one module share, because they only look, or are refused."""
-    with Session(server) as admin:
-        admin.run(f"create database shared template {template}")
-        yield urlsplit(server)._replace(path="/shared").geturl()
-        admin.run("drop database shared with (force)")
-
-
-@pytest.fixture
-def shared(module_dsn: str) -> Iterator[Session]:
-    """A session on the database that the tests of one module share."""
-    with Session(module_dsn) as session:
+def shared(open_database: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
+    """A session that the tests of one module share, because they only look, or are refused."""
+    with open_database() as session:
         yield session
 
 

@@ -18,13 +18,13 @@ begin
         select $1, count(*),
                extract(epoch from now() - max(m.enqueued_at))::integer,
                extract(epoch from now() - min(m.enqueued_at))::integer,
-               coalesce(pg_sequence_last_value(pg_get_serial_sequence($2, 'msg_id')::regclass), 0),
+               (select case when s.is_called then s.last_value else 0 end from %2$s s),
                now(),
                count(*) filter (where m.vt <= now()),
                null::bigint
-        from pgmq.%I m
-    $metrics$, qtable)
-        into result using queue_name, format('pgmq.%I', qtable);
+        from pgmq.%1$I m
+    $metrics$, qtable, pg_get_serial_sequence(format('pgmq.%I', qtable), 'msg_id'))
+        into result using queue_name;
     return result;
 end
 $$;

@@ -1,0 +1,152 @@
+"""Whose code runs, and with whose rights."""
+
+import pytest
+
+FUNCTIONS = """
+    select p.oid::regprocedure::text, coalesce(p.proconfig, '{}') from pg_proc p
+    where p.pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace)"""
+EVERY_CALL = [
+    "pgmq.create('mail')",
+    "pgmq.create_unlogged('fast')",
+    "pgmq.send('mail', '1')",
+    "pgmq.send('mail', '1'::jsonb, '{}'::jsonb, 0)",
+    "pgmq.send('mail', '1'::jsonb, 1)",
+    "pgmq.send_batch('mail', array['1', '2', '3', '4', '5', '6', '7', '8', '9']::jsonb[])",
+    "pgmq.send_batch('mail', array['1']::jsonb[], array['1']::jsonb[], 0)",
+    "pgmq.read('mail', 1, 1)",
+    "pgmq.read('mail', 1, 1, '2')",
+    "pgmq.peek('mail')",
+    "pgmq.pop('mail')",
+    "pgmq.set_vt('mail', 1, 0)",
+    "pgmq.set_vt('mail', '{1}'::bigint[], 0)",
+    "pgmq.delete('mail', 1)",
+    "pgmq.delete('mail', '{2}'::bigint[])",
+    "pgmq.archive('mail', 3)",
+    "pgmq.archive('mail', '{4}'::bigint[])",
+    "pgmq.metrics('mail')",
+    "pgmq.metrics_all()",
+    "pgmq.list_queues()",
+    "pgmq.q_info('mail')",
+    "hanjul.send_many('mail', '[[1, null, null]]')",
+    "hanjul.claim('mail', 1, 9)",
+    "hanjul.nack('mail', '{5, 1}', '{1, 1}', '{0, 0}')",
+    "hanjul.release('mail', '{6}', '{1}', '{0}')",
+    "hanjul.extend('mail', '{7}', '{1}', 1)",
+    "hanjul.reject('mail', '{7}', '{1}', '{rejected}', '{no}')",
+    "hanjul.ack('mail', '{8, 1}', '{1, 1}', true)",
+    "hanjul.redrive('mail')",
+    "hanjul.dead_letters('mail')",
+    "hanjul.wait('{mail}')",
+    "hanjul.wake('mail')",
+    "hanjul.unwait('{mail}')",
+    "hanjul.ready('{mail}')",
+    "pgmq.purge_queue('mail')",
+    "pgmq.drop_queue('mail')",
+]
+PLANTED = [
+    "function evil.lower(text) returns text",
+    "function evil.format(text, text) returns text",
+    "function evil.format(text, variadic text[]) returns text",
+    "function evil.make_interval(secs integer) returns interval",
+    "function evil.clock_timestamp() returns timestamptz",
+    "function evil.now() returns timestamptz",
+    "function evil.hashtext(text) returns integer",
+    "function evil.pg_notify(text, text) returns void",
+    "function evil.octet_length(text) returns integer",
+    "function evil.array_agg(bigint) returns bigint[]",
+    "function evil.cardinality(bigint[]) returns integer",
+    "function evil.left(text, integer) returns text",
+    "function evil.to_regclass(text) returns regclass",
+]
+OPERATORS = [
+    ("||", "text", "text", "text"),
+    ("=", "text", "text", "boolean"),
+    ("=", "bigint", "bigint", "boolean"),
+    ("=", "integer", "integer", "boolean"),
+    ("<=", "timestamptz", "timestamptz", "boolean"),
+    ("+", "timestamptz", "interval", "timestamptz"),
+    ("+", "integer", "integer", "integer"),
+    ("-", "integer", "integer", "integer"),
+    ("@>", "jsonb", "jsonb", "boolean"),
+    ("->", "jsonb", "integer", "jsonb"),
+    (">", "integer", "integer", "boolean"),
+]
+
+
+def plant(session):
+    """Put in the caller's way what raises an error when it runs."""
+    body = "language plpgsql as $$ begin raise exception 'planted code ran'; end $$"
+    session.run("create schema evil")
+    for function in PLANTED:
+        session.run(f"create {function} {body}")
+    for number, (name, left, right, result) in enumerate(OPERATORS):
+        session.run(f"create function evil.op{number}({left}, {right}) returns {result} {body}")
+        session.run(f"create operator evil.{name} (leftarg = {left}, rightarg = {right}, function = evil.op{number})")
+
+
+def test_every_function_pins_the_search_path(db):
+    unpinned = [name for name, settings in db.rows(FUNCTIONS) if "search_path=pg_catalog, pg_temp" not in settings]
+
+    assert unpinned == []
+
+
+def test_no_function_runs_with_more_rights_than_its_caller(db):
+    assert (
+        db.rows("select proname from pg_proc where pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace) and prosecdef")
+        == []
+    )
+
+
+def test_a_function_that_rules_plans_out_rules_the_compiler_out_too(db):
+    compiled = [
+        name
+        for name, settings in db.rows(FUNCTIONS)
+        if any(setting.startswith("enable_") for setting in settings) and "jit=off" not in settings
+    ]
+
+    assert compiled == []
+
+
+@pytest.mark.parametrize("path", ["evil, pg_catalog", "evil"])
+def test_what_others_planted_in_the_callers_search_path_never_runs(db, path):
+    plant(db)
+    db.run("create temp table meta (queue_name text)")
+    db.run("create temp table q_mail (msg_id bigint)")
+    db.run(f"set search_path = {path}")
+
+    for call in EVERY_CALL:
+        db.run(f"select * from {call}")
+
+
+# step by step, what an application's role needs beside the use of the schema
+GRANTS = [
+    (["insert, select on pgmq.q_mail"], ["send('mail', '1')", "send_batch('mail', array['1']::jsonb[])", "peek('mail')"]),
+    (["update on pgmq.q_mail"], ["read('mail', 0, 1)", "set_vt('mail', 1, 0)", "set_vt('mail', '{1}'::bigint[], 0)"]),
+    (["delete on pgmq.q_mail"], ["delete('mail', 1)", "delete('mail', '{2}'::bigint[])", "pop('mail')"]),
+    (["insert, select on pgmq.a_mail"], ["archive('mail', 4)", "archive('mail', '{5}'::bigint[])"]),
+    (["select on sequence pgmq.q_mail_msg_id_seq"], ["metrics('mail')"]),
+    (["truncate on pgmq.q_mail"], ["purge_queue('mail')"]),
+    (["create on schema pgmq", "select, insert on pgmq.meta"], ["create('own')", "create_unlogged('fast')", "list_queues()"]),
+    (["delete on pgmq.meta"], ["drop_queue('own')"]),
+]
+
+
+def test_an_application_needs_no_more_rights_than_with_pgmq_itself(mail, refused):
+    role = f"app_{mail.one('select current_database()')}"
+    mail.run(f"create role {role}")
+    try:
+        mail.run(f"grant usage on schema pgmq to {role}")
+        for grants, calls in GRANTS:
+            mail.run(f"set role {role}")
+            with refused("42501"):
+                mail.run(f"select pgmq.{calls[0]}")
+            mail.run("reset role")
+            for grant in grants:
+                mail.run(f"grant {grant} to {role}")
+            mail.run("select pgmq.send_batch('mail', array['1', '2', '3', '4', '5']::jsonb[])")
+            mail.run(f"set role {role}")
+            for call in calls:
+                mail.run(f"select pgmq.{call}")
+            mail.run("reset role")
+    finally:
+        mail.run(f"reset role; drop owned by {role}; drop role {role}")

@@ -1,0 +1,277 @@
+"""Settling deliveries: every settlement is fenced by (msg_id, attempt) and happens once."""
+
+import pytest
+
+STALE = [
+    "hanjul.ack('mail', '{1}', '{1}')",
+    "hanjul.ack('mail', '{1}', '{1}', true)",
+    "hanjul.nack('mail', '{1}', '{1}', '{0}')",
+    "hanjul.release('mail', '{1}', '{1}', '{0}')",
+    "hanjul.extend('mail', '{1}', '{1}', 60)",
+    "hanjul.reject('mail', '{1}', '{1}', '{rejected}', '{no}')",
+]
+EVERYTHING = "select * from pgmq.q_mail order by msg_id"
+EXPIRE = "update pgmq.q_mail set vt = clock_timestamp() where vt > clock_timestamp()"
+
+
+@pytest.fixture
+def claimed(mail):
+    """The queue `mail` with message 1, claimed for the first time, and message 2, never claimed."""
+    mail.run("select pgmq.send_batch('mail', array['{\"to\": \"ada\"}', '2']::jsonb[], array['{\"h\": 1}', null]::jsonb[])")
+    assert claim(mail) == [(1, 1, 0)]
+    return mail
+
+
+def claim(session, lease_s=60, qty=1):
+    return session.rows("select msg_id, attempt, released from hanjul.claim('mail', %s, %s)", lease_s, qty)
+
+
+def claim_again(session):
+    session.run(EXPIRE)
+    return claim(session)
+
+
+def test_a_claim_gives_what_a_delivery_needs(mail):
+    mail.run("""select pgmq.send('mail', '{"to": "ada"}', '{"h": 1}'::jsonb)""")
+
+    cursor = mail.connection.execute("select * from hanjul.claim('mail', 0.25, 1)")
+
+    assert [column.name for column in cursor.description] == [
+        "msg_id", "attempt", "released", "enqueued_at", "message", "headers",
+    ]  # fmt: skip
+    [(msg_id, attempt, released, _, message, headers)] = cursor.fetchall()
+    assert (msg_id, attempt, released, message, headers) == (1, 1, 0, '{"to": "ada"}', '{"h": 1}')
+    assert mail.one("select vt - last_read_at = '0.25 s'::interval and read_ct = 1 from pgmq.q_mail") is True
+
+
+def test_claims_take_the_oldest_visible_messages_in_order_and_skip_locked_ones(mail, connect):
+    other = connect()
+    mail.run("select pgmq.send_batch('mail', array(select to_jsonb(n) from generate_series(1, 6) n))")
+    mail.run("update pgmq.q_mail set vt = clock_timestamp() + '1 hour' where msg_id = 2")
+    mail.run("begin")
+    assert [msg_id for msg_id, *_ in claim(mail, qty=2)] == [1, 3]
+
+    assert [msg_id for msg_id, *_ in claim(other, qty=9)] == [4, 5, 6]
+    mail.run("rollback")
+    assert claim(other, qty=9) == [(1, 1, 0), (3, 1, 0)]
+
+
+@pytest.mark.parametrize("lease_s", ["'NaN'", "'infinity'", "1e300", "-1e300", "1e15"])
+def test_an_impossible_lease_is_refused_and_changes_nothing(claimed, refused, lease_s):
+    before = claimed.rows(EVERYTHING)
+
+    for call in (f"hanjul.claim('mail', {lease_s}, 1)", f"hanjul.extend('mail', '{{1}}', '{{1}}', {lease_s})"):
+        with refused("22008"):
+            claimed.run(f"select {call}")
+
+    assert claimed.rows(EVERYTHING) == before
+
+
+def test_an_ack_deletes_the_message(claimed):
+    assert claimed.rows("select * from hanjul.ack('mail', '{1}', '{1}')") == []
+
+    assert claimed.column("select msg_id from pgmq.q_mail") == [2]
+    assert claimed.one("select count(*) from pgmq.a_mail") == 0
+
+
+def test_an_ack_can_archive_instead(claimed):
+    columns = "msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers"
+    before = claimed.rows(f"select {columns} from pgmq.q_mail where msg_id = 1")
+
+    assert claimed.rows("select * from hanjul.ack('mail', '{1}', '{1}', archive => true)") == []
+
+    assert claimed.rows(f"select {columns} from pgmq.a_mail") == before
+    assert claimed.column("select msg_id from pgmq.q_mail") == [2]
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_an_ack_that_is_repeated_is_harmless_and_told_that_the_message_is_gone(claimed, archive):
+    claimed.run("select hanjul.ack('mail', '{1}', '{1}', %s)", archive)
+
+    assert claimed.rows("select * from hanjul.ack('mail', '{1}', '{1}', %s)", archive) == [(1, 1, None)]
+
+    assert claimed.one("select count(*) from pgmq.a_mail") == int(archive)
+    assert claimed.column("select msg_id from pgmq.q_mail") == [2]
+
+
+@pytest.mark.parametrize("call", STALE)
+def test_a_stale_attempt_is_refused_and_told_who_holds_the_message(claimed, call):
+    assert claim_again(claimed) == [(1, 2, 0)]
+    before = claimed.rows(EVERYTHING)
+
+    assert claimed.rows(f"select * from {call}") == [(1, 1, 2)]
+
+    assert claimed.rows(EVERYTHING) == before
+    assert claimed.one("select count(*) from hanjul.dead_letter") + claimed.one("select count(*) from pgmq.a_mail") == 0
+
+
+@pytest.mark.parametrize("call", STALE)
+def test_an_attempt_that_waited_for_the_claim_that_overtakes_it_is_refused(claimed, connect, blocked, call):
+    late = connect()
+    claimed.run(EXPIRE)
+    claimed.run("begin")
+    assert claim(claimed) == [(1, 2, 0)]
+
+    settled = late.later(f"select * from {call}")
+    blocked(late)
+    claimed.run("commit")
+    before = claimed.rows(EVERYTHING)
+
+    assert settled.result(10) == [(1, 1, 2)]
+    assert claimed.rows(EVERYTHING) == before
+
+
+@pytest.mark.parametrize("call", STALE)
+def test_of_two_that_settle_one_delivery_at_once_one_does(claimed, connect, blocked, call):
+    late = connect()
+    claimed.run("begin")
+    assert claimed.rows("select * from hanjul.ack('mail', '{1}', '{1}')") == []
+
+    settled = late.later(f"select * from {call}")
+    blocked(late)
+    claimed.run("commit")
+
+    assert settled.result(10) == [(1, 1, None)]
+    assert claimed.column("select msg_id from pgmq.q_mail") == [2]
+
+
+@pytest.mark.parametrize("call", STALE)
+def test_an_attempt_that_was_never_made_is_refused(mail, call):
+    mail.run("select pgmq.send('mail', '1')")
+
+    assert mail.rows(f"select * from {call}") == [(1, 1, 0)]
+
+    assert mail.rows("select read_ct, released from pgmq.q_mail") == [(0, 0)]
+
+
+def test_a_nack_makes_the_message_due_after_its_own_delay_and_charges_the_attempt(claimed):
+    assert claim(claimed) == [(2, 1, 0)]
+
+    assert claimed.rows("select * from hanjul.nack('mail', '{2, 1}', '{1, 1}', '{0.5, 60}')") == []
+
+    due = "select msg_id, ceil(extract(epoch from vt - clock_timestamp()))::int from pgmq.q_mail order by 1"
+    assert claimed.rows(due) == [(1, 60), (2, 1)]
+    assert claim_again(claimed) == [(1, 2, 0)]
+
+
+def test_a_release_gives_the_message_back_uncharged_and_still_counts_reads(claimed):
+    assert claimed.rows("select * from hanjul.release('mail', '{1}', '{1}', '{0}')") == []
+
+    assert claim(claimed) == [(1, 2, 1)]
+    assert claimed.rows("select read_ct, released from pgmq.q_mail where msg_id = 1") == [(2, 1)]
+
+
+@pytest.mark.parametrize("call", ["nack('mail', '{1}', '{1}', '{0}')", "release('mail', '{1}', '{1}', '{0}')"])
+def test_a_nack_or_release_that_is_repeated_is_done_already_and_changes_nothing(claimed, call):
+    claimed.run(f"select hanjul.{call}")
+    before = claimed.rows(EVERYTHING)
+
+    assert claimed.rows(f"select * from hanjul.{call}") == []
+
+    assert claimed.rows(EVERYTHING) == before
+
+
+@pytest.mark.parametrize("first", ["nack('mail', '{1}', '{1}', '{0}')", "release('mail', '{1}', '{1}', '{0}')"])
+@pytest.mark.parametrize("call", [STALE[0], STALE[1], STALE[4], STALE[5]])
+def test_a_delivery_that_was_given_back_cannot_be_settled_otherwise(claimed, first, call):
+    claimed.run(f"select hanjul.{first}")
+    before = claimed.rows(EVERYTHING)
+
+    assert claimed.rows(f"select * from {call}") == [(1, 1, 1)]
+
+    assert claimed.rows(EVERYTHING) == before
+
+
+def test_two_releases_of_one_delivery_at_once_are_counted_once(claimed, connect, blocked):
+    other = connect()
+    claimed.run("begin")
+    claimed.run("select hanjul.release('mail', '{1}', '{1}', '{0}')")
+
+    released = other.later("select * from hanjul.release('mail', '{1}', '{1}', '{0}')")
+    blocked(other)
+    claimed.run("commit")
+
+    assert released.result(10) == []
+    assert claim(claimed) == [(1, 2, 1)]
+
+
+def test_an_extended_lease_ends_so_many_seconds_from_now(claimed):
+    assert claimed.rows("select * from hanjul.extend('mail', '{1}', '{1}', 600)") == []
+
+    assert claimed.one("select vt > clock_timestamp() + '590 s'::interval and read_ct = 1 from pgmq.q_mail where msg_id = 1")
+    assert claim(claimed) == [(2, 1, 0)]
+
+
+def test_a_lease_that_has_run_out_can_be_settled_until_somebody_claims_it(claimed):
+    claimed.run(EXPIRE)
+
+    assert claimed.rows("select * from hanjul.ack('mail', '{1}', '{1}')") == []
+
+
+def test_a_batch_settles_what_it_can_and_returns_the_rest(claimed):
+    claim(claimed)
+
+    refused = claimed.rows("select * from hanjul.ack('mail', '{7, 2, 1, 2}', '{1, 1, 4, 1}')")
+
+    assert refused == [(1, 4, 1), (7, 1, None)]
+    assert claimed.column("select msg_id from pgmq.q_mail") == [1]
+
+
+def test_one_batch_with_two_attempts_of_a_message_settles_the_newest(claimed):
+    assert claim_again(claimed) == [(1, 2, 0)]
+
+    assert claimed.rows("select * from hanjul.nack('mail', '{1, 1}', '{1, 2}', '{0, 60}')") == [(1, 1, 2)]
+
+    assert claimed.one("select vt > clock_timestamp() + '50 s'::interval from pgmq.q_mail where msg_id = 1") is True
+
+
+@pytest.mark.parametrize("call", ["ack('mail', '{}', '{}')", "nack('mail', '{}', '{}', '{}')", "extend('mail', '{}', '{}', 1)"])
+def test_an_empty_batch_does_nothing(claimed, call):
+    assert claimed.rows(f"select * from hanjul.{call}") == []
+
+
+@pytest.mark.parametrize("delay", ["'NaN'", "1e300", "null"])
+def test_an_impossible_delay_is_refused_and_changes_nothing(claimed, delay):
+    before = claimed.rows(EVERYTHING)
+
+    for call in ("nack", "release"):
+        with pytest.raises(Exception, match=r"out of range|not-null"):
+            claimed.run(f"select hanjul.{call}('mail', '{{1}}', '{{1}}', array[{delay}]::float8[])")
+
+    assert claimed.rows(EVERYTHING) == before
+
+
+def test_read_count_rises_with_every_delivery_whatever_happens_in_between(claimed):
+    attempts = [1]
+    for between in ("nack('mail', '{1}', %s, '{0}')", "release('mail', '{1}', %s, '{0}')", "extend('mail', '{1}', %s, 0)"):
+        claimed.run(f"select hanjul.{between}", [attempts[-1]])
+        [(_, attempt, _)] = claim(claimed)
+        attempts.append(attempt)
+    claimed.run(EXPIRE)
+    attempts += claimed.column("select read_ct from pgmq.read('mail', 60, 1)")
+
+    assert attempts == [1, 2, 3, 4, 5]
+
+
+def test_a_settlement_that_is_rolled_back_did_not_happen(claimed):
+    before = claimed.rows(EVERYTHING)
+    for call in STALE:
+        claimed.run("begin")
+        assert claimed.rows(f"select * from {call}") == []
+        claimed.run("rollback")
+
+    assert claimed.rows(EVERYTHING) == before
+    assert claimed.one("select count(*) from hanjul.dead_letter") + claimed.one("select count(*) from pgmq.a_mail") == 0
+
+
+def test_a_handlers_writes_and_its_ack_are_one(claimed, connect):
+    other = connect()
+    claimed.run("create table ledger (msg_id bigint)")
+    claimed.run("begin")
+    claimed.run("insert into ledger values (1)")
+    assert claimed.rows("select * from hanjul.ack('mail', '{1}', '{1}')") == []
+    assert other.rows("select * from ledger") == []
+
+    claimed.run("commit")
+
+    assert other.rows("select (select count(*) from ledger), (select count(*) from pgmq.q_mail)") == [(1, 1)]
