@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 UV_VERSION := 0.13.9
 READY  := $(VENV)/.ready
+BENCH  := .venv-bench
 
 export UV_PYTHON_DOWNLOADS = never
 .DEFAULT_GOAL := help
@@ -44,9 +45,15 @@ generate: $(READY)  ## write the files that are made from others (the sync clien
 matrix: $(READY)  ## the core tests on every other Python found here, and with the oldest allowed packages
 	@$(BIN)/python tools/matrix.py
 
-bench: $(READY)  ## measure against the peers: make bench ONLY=queues JSON=out.json
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
-	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+bench: $(BENCH)/.ready  ## measure against the peers: make bench ONLY=queues JSON=out.json QUICK=1
+	@$(BENCH)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(if $(QUICK),--quick)
+
+$(BENCH)/.ready: $(UV) requirements/bench.txt pyproject.toml
+	@echo "installing the peers into $(BENCH) (once)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@$(UV) pip sync --quiet --python $(BENCH)/bin/python --require-hashes requirements/bench.txt
+	@$(UV) pip install --quiet --python $(BENCH)/bin/python --no-deps --editable .
+	@touch $@
 
 COMPILE := $(UV) pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet --upgrade pyproject.toml
 lock: $(UV)  ## renew requirements/*.txt

@@ -1,0 +1,1 @@
+"""Measurements against the systems that people would otherwise use. See README.md."""

@@ -1,0 +1,62 @@
+"""`python -m bench [--only SUITE] [--json FILE] [--quick]`: measure, and print a table."""
+
+import argparse
+import json
+import platform
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from bench.harness.report import comparisons, console, table
+from bench.harness.server import server
+from bench.queues import suite as queues
+
+SUITES = {"queues": queues}
+
+
+def main() -> int:
+    """Run the suites; 0, 1 if nothing could be measured, 130 after Ctrl-C."""
+    args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is running is ended
+    out, progress = console(), Console(stderr=True)
+    entries: list[dict[str, object]] = []
+    try:
+        for name in args.only or SUITES:
+            entries += _run(name, args, out, progress)
+    except KeyboardInterrupt:
+        progress.print("stopped; nothing is left running")
+        return 130
+    if args.json:
+        args.json.write_text(json.dumps(entries, indent=1) + "\n")
+    return 0 if entries else 1
+
+
+def _run(name: str, args: argparse.Namespace, out: Console, progress: Console) -> list[dict[str, object]]:
+    suite = SUITES[name]
+    systems = [system for system in suite.SYSTEMS if not args.systems or system in args.systems]
+    with server() as running:
+        progress.print(f"{name}: PostgreSQL {running.settings['server_version']} runs")
+        samples = suite.run(running, systems, progress, quick=args.quick, rounds=args.rounds)
+    out.print(table(samples, systems, suite.OURS, title=f"{name}: medians; x: how many times better {suite.OURS} is"))
+    for system in systems:
+        out.print(f"- {system}: {suite.settings_of(system)}", highlight=False, soft_wrap=True)
+    machine = f"{psutil.cpu_count()} CPUs, Python {platform.python_version()}"
+    out.print(f"- server, {machine}:", ", ".join(f"{key} {value}" for key, value in running.settings.items()), soft_wrap=True)
+    return comparisons(samples, suite.OURS)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure hanjul against its peers.")
+    parser.add_argument("--only", action="append", choices=SUITES, help="one suite; may be repeated (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every comparison there")
+    parser.add_argument("--quick", action="store_true", help="one short round, about 90 seconds: coarse numbers")
+    parser.add_argument("--rounds", type=int, metavar="N", help="other than the usual number of rounds")
+    parser.add_argument("--systems", type=lambda text: text.split(","), metavar="A,B", help="only these")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

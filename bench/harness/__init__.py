@@ -1,0 +1,1 @@
+"""What every suite needs: a server, child processes, a way to watch them, rounds, a report."""

@@ -1,0 +1,1 @@
+"""Message queues: sending, handling, waking up."""
