@@ -116,13 +116,14 @@ class Place:
 
 
 def _processes(*words: str) -> list[int]:
-    found = []
+    """Processes with these words in their command; not the children that still carry their parent's."""
+    parents = {}
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (directory / "cmdline").read_text().replace("\0", " ")
-            if all(word in command for word in words) and (directory / "status").read_text().find("\tZ") < 0:
-                found.append(int(directory.name))
-    return found
+            if all(word in command for word in words):
+                parents[int(directory.name)] = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
+    return [pid for pid, parent in parents.items() if parent not in parents]
 
 
 def kill(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
