@@ -69,16 +69,19 @@ def empty_dsn(server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def psql() -> Path:
-    """The psql program beside the server's."""
-    return locate().bin_dir / "psql"
+    """The psql program beside the server's; some PostgreSQL packages have none."""
+    program = locate().bin_dir / "psql"
+    if not program.exists():
+        pytest.skip(f"no psql in {program.parent}")
+    return program
 
 
 @contextmanager
 def _database(server: str, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        # a copy through the log is ten times faster than one of files, which is all that PostgreSQL 14 knows
-        strategy = " strategy wal_log" if connection.info.server_version >= 150000 else ""
+        # on a server that does not sync, copying files is three times faster; PostgreSQL 14 knows nothing else
+        strategy = " strategy file_copy" if connection.info.server_version >= 150000 else ""
         connection.execute(f"create database {name} template {template}{strategy}")
     yield name
     with psycopg.connect(server, autocommit=True) as connection:
