@@ -275,3 +275,44 @@ def test_a_handlers_writes_and_its_ack_are_one(claimed, connect):
     claimed.run("commit")
 
     assert other.rows("select (select count(*) from ledger), (select count(*) from pgmq.q_mail)") == [(1, 1)]
+
+
+WORK = """
+    do $$
+    declare
+        ids bigint[];
+        attempts integer[];
+    begin
+        for turn in 1..%s loop
+            with claimed as (select * from hanjul.claim('mail', 0, 5)),
+                 noted as (insert into delivered select msg_id, attempt from claimed)
+            select array_agg(msg_id), array_agg(attempt) into ids, attempts from claimed;
+            commit;
+            exit when ids is null;
+            case (random() * 4)::integer
+                when 0 then perform hanjul.nack('mail', ids, attempts, array_fill(0.0::float8, array[cardinality(ids)]));
+                when 1 then perform hanjul.release('mail', ids, attempts, array_fill(0.0::float8, array[cardinality(ids)]));
+                when 2 then perform hanjul.extend('mail', ids, attempts, 0);
+                else
+                    insert into acked
+                    select * from unnest(ids, attempts) as mine (msg_id, attempt)
+                    where (msg_id, attempt) not in (select a.msg_id, a.attempt from hanjul.ack('mail', ids, attempts) a);
+            end case;
+            commit;
+        end loop;
+    end $$"""
+
+
+def test_workers_whose_leases_end_at_once_never_share_an_attempt_and_only_the_newest_settles(mail, connect):
+    mail.run("create table delivered (msg_id bigint, attempt integer, primary key (msg_id, attempt))")
+    mail.run("create table acked (msg_id bigint primary key, attempt integer)")
+    mail.run("select pgmq.send_batch('mail', array(select to_jsonb(n) from generate_series(1, 1000) n))")
+
+    for work in [connect().later(WORK % 2000) for _ in range(4)]:
+        work.result(60)
+
+    assert mail.one("select count(*) from acked") + mail.one("select count(*) from pgmq.q_mail") == 1000
+    assert mail.rows("select * from acked join delivered d using (msg_id) where d.attempt > acked.attempt") == []
+    assert mail.rows("select * from acked join pgmq.q_mail using (msg_id)") == []
+    gaps = "select msg_id from delivered group by msg_id having max(attempt) <> count(*)"
+    assert mail.rows(gaps) == []
