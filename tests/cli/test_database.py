@@ -1,0 +1,112 @@
+"""hanjul migrate, sql, doctor: the schema, SQL by hand, and is all well."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess, run
+
+import psycopg
+
+from hanjul.sql import install_script
+
+Run = Callable[..., CompletedProcess[str]]
+
+TUTORIAL = Path(__file__).parents[2] / "src" / "hanjul" / "demo" / "tutorial.sql"
+
+
+def test_migrate_says_what_it_does_and_does_it_once(cli: Run, empty_dsn: str) -> None:
+    dry = cli("migrate", "--dry-run", DATABASE_URL=empty_dsn)
+    first = cli("migrate", DATABASE_URL=empty_dsn)
+    second = cli("migrate", DATABASE_URL=empty_dsn)
+    status = json.loads(cli("migrate", "status", "--json", DATABASE_URL=empty_dsn).stdout)
+
+    assert "would apply  migration 0001 hanjul" in dry.stdout
+    assert "applying  migration 0001 hanjul" in first.stdout
+    assert "0 migrations applied" in second.stdout
+    assert {step["state"] for step in status} == {"applied"}
+
+
+def test_a_dry_run_changes_nothing(cli: Run, empty_dsn: str) -> None:
+    cli("migrate", "--dry-run", DATABASE_URL=empty_dsn)
+
+    with psycopg.connect(empty_dsn) as conn:
+        assert conn.execute("select to_regnamespace('hanjul')").fetchone() == (None,)
+
+
+def test_the_printed_schema_is_one_file_that_psql_runs_twice(cli: Run, empty_dsn: str, psql: Path) -> None:
+    printed = cli("sql").stdout
+
+    for _ in range(2):
+        run([psql, empty_dsn, "-v", "ON_ERROR_STOP=1", "-q"], input=printed, text=True, check=True, capture_output=True)
+
+    assert printed == install_script()
+    assert cli("queue", "create", "mail", DATABASE_URL=empty_dsn).returncode == 0
+
+
+def test_the_tutorial_runs_as_written_and_the_extension_is_skipped_where_there_is_none(cli: Run) -> None:
+    answer = cli("sql", "-f", str(TUTORIAL))
+
+    assert answer.returncode == 0
+    assert 'this server has no extension "pgmq"' in answer.stderr
+    assert "Thank you for signing up." in answer.stdout
+    assert "(0 rows)" in answer.stdout
+
+
+def test_a_statement_that_fails_ends_the_file_with_a_clear_error(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.sql").write_text("SELECT 1;\nSELECT pgmq.send('nowhere', '1');\nSELECT 2;")
+
+    answer = cli("sql", "-f", "bad.sql")
+
+    assert answer.returncode == 4
+    assert "queue 'nowhere' does not exist" in answer.stderr
+    assert "SELECT 2" not in answer.stdout
+
+
+def test_extension_files_are_written_where_they_are_wanted(cli: Run, tmp_path: Path) -> None:
+    cli("sql", "--extension", str(tmp_path / "extension"))
+
+    assert "default_version = '1.13.0'" in (tmp_path / "extension" / "pgmq.control").read_text()
+    assert (tmp_path / "extension" / "pgmq--1.13.0.sql").exists()
+
+
+def test_doctor_is_content_with_a_migrated_database(cli: Run) -> None:
+    answer = cli("doctor", "--json")
+
+    seen = {check["check"]: check for check in json.loads(answer.stdout)}
+    assert answer.returncode == 0
+    assert seen["schema"]["state"] == "ok"
+    assert seen["wake-ups"]["seen"] == "notifications arrive"
+
+
+def test_doctor_says_what_to_do_about_a_missing_schema(cli: Run, empty_dsn: str) -> None:
+    answer = cli("doctor", DATABASE_URL=empty_dsn)
+
+    assert answer.returncode == 1
+    assert "run: hanjul migrate" in answer.stdout
+
+
+def test_a_command_on_a_database_without_the_schema_says_to_migrate(cli: Run, empty_dsn: str) -> None:
+    answer = cli("queue", "list", DATABASE_URL=empty_dsn)
+
+    assert answer.returncode == 6
+    assert "hanjul migrate" in answer.stderr
+
+
+def test_a_wrong_address_is_named_without_its_password(cli: Run) -> None:
+    nonsense = cli("queue", "list", DATABASE_URL="nonsense")
+    closed = cli("queue", "list", DATABASE_URL="postgresql://ada:hidden@127.0.0.1:1/shop")
+
+    assert nonsense.returncode == 2
+    assert "postgresql://user:password@host:5432/database" in nonsense.stderr
+    assert closed.returncode == 3
+    assert "postgresql://ada@127.0.0.1:1/shop" in closed.stderr
+    assert "hidden" not in closed.stderr
+
+
+def test_a_setting_that_cannot_work_is_named(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "hanjul.toml").write_text("max_connections = 'many'")
+
+    answer = cli("queue", "list")
+
+    assert answer.returncode == 2
+    assert "max_connections" in answer.stderr
