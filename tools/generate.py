@@ -18,13 +18,12 @@ WORDS = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "rows_on": "rows_on_sync",
-    "bounded": "bounded_sync",
+    "BoundedAsyncConnection": "BoundedConnection",
     "Database": "DatabaseSync",
     "Queues": "QueuesSync",
     "Queue": "QueueSync",
     "Outbox": "OutboxSync",
 }
-MODULES = {"hanjul.postgres.bounded_sync": "hanjul.postgres.bounded"}
 PHRASES = [
     (r"\basync (def|with|for) ", r"\1 "),
     (r"\bawait ", ""),
@@ -39,8 +38,6 @@ def twin(name: str) -> str:
     for pattern, replacement in PHRASES:
         text = re.sub(pattern, replacement, text)
     text = re.sub(r"\b[A-Za-z_]+\b", lambda word: WORDS.get(word[0], word[0]), text)
-    for wrong, right in MODULES.items():
-        text = text.replace(wrong, right)
     return _formatted(text.replace('"""', f'"""Generated from {Path(name).name}; do not edit. ', 1))
 
 

@@ -19,6 +19,10 @@ def queue_name(name: object) -> str:
         raise InvalidQueueName(name, "it must not contain $, ;, --, ' or NUL")
     if len(name) > MAX_CHARACTERS:
         raise InvalidQueueName(name, f"it has {len(name)} characters, the maximum is {MAX_CHARACTERS}")
-    if (size := len(name.lower().encode(errors="replace"))) > MAX_BYTES:
+    try:
+        size = len(name.lower().encode())
+    except UnicodeEncodeError:
+        raise InvalidQueueName(name, "it must be text that UTF-8 can write") from None
+    if size > MAX_BYTES:
         raise InvalidQueueName(name, f"it has {size} bytes in UTF-8, the maximum is {MAX_BYTES}")
     return name

@@ -1,15 +1,12 @@
 """One blocking connection for one thread, which connects again when it must and never waits longer than it is told."""
 
-import contextlib
-import os
-import socket
-import threading
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 
 from hanjul.model.call import Call, percent
 from hanjul.model.errors import ConnectionLost
+from hanjul.postgres.bounded import BoundedConnection
 from hanjul.postgres.conninfo import conninfo
 from hanjul.postgres.errors import translate
 
@@ -21,14 +18,13 @@ class AloneConnection:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._conn: psycopg.Connection[Any] | None = None
+        self._conn: BoundedConnection | None = None
 
     def rows(self, call: Call[R], timeout_s: float) -> list[R]:
         """All rows of the call; raises ConnectionLost if there is no answer within timeout_s, and connects anew next time."""
         try:
             conn = self._conn = self._conn or self._connect(timeout_s)
-            with _cut_after(conn, timeout_s):
-                cursor = conn.execute(call.statement(percent), call.parameters)
+            cursor = conn.within(timeout_s).execute(call.statement(percent), call.parameters)
             return [call.row(*row) for row in cursor.fetchall()]
         except (psycopg.Error, OSError) as error:
             failure = translate(error)
@@ -42,20 +38,6 @@ class AloneConnection:
         if conn is not None:
             conn.close()
 
-    def _connect(self, timeout_s: float) -> psycopg.Connection[Any]:
+    def _connect(self, timeout_s: float) -> BoundedConnection:
         wait_s = max(2, int(timeout_s))  # libpq knows no less than two seconds
-        return psycopg.connect(conninfo(self._url), autocommit=True, prepare_threshold=None, connect_timeout=wait_s)
-
-
-@contextlib.contextmanager
-def _cut_after(conn: psycopg.Connection[Any], timeout_s: float) -> Any:
-    """Shut the socket down if the block takes longer: the wait inside then ends with an error."""
-    twin = socket.socket(fileno=os.dup(conn.fileno()))
-    timer = threading.Timer(timeout_s, twin.shutdown, [socket.SHUT_RDWR])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        twin.close()
+        return BoundedConnection.connect(conninfo(self._url), autocommit=True, prepare_threshold=None, connect_timeout=wait_s)

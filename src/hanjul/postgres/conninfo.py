@@ -1,5 +1,7 @@
 """The address of a database, with what keeps a dead link from being waited for."""
 
+import re
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -15,15 +17,22 @@ DEFAULTS: dict[str, str | int | None] = {
 }
 """What applies where the address says nothing else: a dead link is noticed within about 25 s."""
 
+NUMBERS = ("connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+SECRET = re.compile(r"(?<=:)[^:@/\s]*(?=@)|(?<=password=)('[^']*'|[^\s&]*)")
+
 
 def conninfo(url: str) -> str:
     """The address with our defaults; raises InvalidSettings for one that is no PostgreSQL address."""
     try:
         given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise InvalidSettings(
-            f"DATABASE_URL is not a PostgreSQL address ({error}); it looks like postgresql://user:password@host:5432/database"
-        ) from None
+    except (psycopg.ProgrammingError, TypeError) as error:
+        raise _wrong(url, _without_secret(str(error).strip())) from None
+    for port in str(given.get("port", "5432")).split(","):
+        if port and not (port.isdecimal() and 0 < int(port) < 65536):
+            raise _wrong(url, f"port {port!r} is not a number from 1 to 65535")
+    for name in NUMBERS:
+        if not str(given.get(name, "0")).lstrip("-").isdecimal():
+            raise _wrong(url, f"{name}={given[name]!r} is not a whole number")
     return make_conninfo("", **{**DEFAULTS, **given})
 
 
@@ -31,3 +40,14 @@ def without_password(url: str) -> str:
     """The address as it may be shown and logged."""
     parts = conninfo_to_dict(url)
     return f"postgresql://{parts.get('user', '')}@{parts.get('host', '')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _wrong(url: object, why: str) -> InvalidSettings:
+    shown = _without_secret(str(url))
+    return InvalidSettings(
+        f"DATABASE_URL {shown!r} is not a PostgreSQL address: {why}; it looks like postgresql://user:password@host:5432/database"
+    )
+
+
+def _without_secret(text: str) -> str:
+    return SECRET.sub("***", text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
@@ -10,32 +11,34 @@ from psycopg_pool import ConnectionPool
 from hanjul.model.call import Call, percent
 from hanjul.model.errors import ConnectionLost, HanjulError, InvalidSettings, Unavailable
 from hanjul.postgres.borrowed import rows_on_sync
-from hanjul.postgres.bounded import bounded_sync
+from hanjul.postgres.bounded import BoundedConnection
 from hanjul.postgres.conninfo import conninfo, without_password
 from hanjul.postgres.errors import translate
 
 R = TypeVar("R")
 
 REPEATS = 3
-"""How often a repeatable call is made again after its connection was lost."""
+"""How often a repeatable call is made again after its connection was lost, if there is time left."""
 
 
 class DatabaseSync:
     """A pool of connections; safe to share by all threads of one process.
 
-    No connection keeps state of a session, so a transaction pooler may stand between.
+    No connection keeps state of a session, so a transaction pooler may stand between.  timeout_s: how long a call may
+    take, waiting for a connection included.
     """
 
-    def __init__(self, url: str, *, max_connections: int = 10, timeout_s: float | None = 30.0) -> None:
+    def __init__(self, url: str, *, max_connections: int = 10, timeout_s: float = 30.0) -> None:
         self.url = url
         self.shown_url = without_password(conninfo(url))
         self._timeout_s = timeout_s
-        self._pool = ConnectionPool(
+        self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
             conninfo(url),
+            connection_class=BoundedConnection,
             min_size=1,
             max_size=max_connections,
             open=False,
-            timeout=timeout_s or 30.0,
+            timeout=timeout_s,
             reconnect_timeout=5.0,
             kwargs={"autocommit": True, "prepare_threshold": None},  # prepared statements do not pass transaction poolers
             name="hanjul",
@@ -51,16 +54,21 @@ class DatabaseSync:
         self._pool.close()
 
     def rows(self, call: Call[R], *, tx: object = None, timeout_s: float | None = None) -> list[R]:
-        """All rows of the call; on the user's own connection, in its transaction, if `tx` is given."""
+        """All rows of the call; on the user's own connection, in its transaction, if `tx` is given.
+
+        timeout_s: how long it may take, instead of the database's own; then ConnectionLost is raised.
+        """
         if tx is not None:
             return rows_on_sync(tx, call)
-        for repeats_left in range(REPEATS if call.repeatable else 0, -1, -1):
+        answer_by = monotonic() + (timeout_s or self._timeout_s)
+        repeats_left = REPEATS if call.repeatable else 0
+        while True:
             try:
-                return self._rows(call, timeout_s or self._timeout_s)
+                return self._rows(call, answer_by - monotonic())
             except ConnectionLost:
-                if not repeats_left:
+                repeats_left -= 1
+                if repeats_left < 0 or monotonic() >= answer_by:
                     raise
-        raise AssertionError("unreachable: the last round returns or raises")
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:
@@ -69,24 +77,37 @@ class DatabaseSync:
             yield conn
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection of the pool in autocommit mode; errors of psycopg leave it as ours."""
+    def connection(self, *, timeout_s: float | None = None) -> Iterator[psycopg.Connection[Any]]:
+        """A connection of the pool in autocommit mode; errors of psycopg leave it as ours.
+
+        timeout_s: how long getting it and using it may take; None: the database's own for getting it, then for ever.
+        """
         try:
-            with self._pool.connection() as conn:
-                yield conn
+            conn = self._connected(timeout_s or self._timeout_s)
+            try:
+                yield conn if timeout_s is not None else conn.within(None)
+            finally:
+                self._pool.putconn(conn)
         except HanjulError:
             raise
         except (psycopg.Error, OSError) as error:
             raise translate(error) from error
 
-    def _rows(self, call: Call[R], timeout_s: float | None) -> list[R]:
-        with self.connection() as conn:
-            return bounded_sync(conn, self._fetch(conn, call), timeout_s)
+    def _connected(self, timeout_s: float) -> BoundedConnection:
+        """A connection that the server has not ended meanwhile; what follows must be answered within the time, too."""
+        answer_by = monotonic() + timeout_s
+        while True:
+            conn = self._pool.getconn(max(0.01, answer_by - monotonic()))
+            if conn.looks_alive():
+                return conn.within(max(0.01, answer_by - monotonic()))
+            conn.pgconn.finish()
+            self._pool.putconn(conn)  # which then makes another
 
-    def _fetch(self, conn: psycopg.Connection[Any], call: Call[R]) -> list[R]:
-        cursor = conn.execute(call.statement(percent), call.parameters)
-        make = call.row
-        return [make(*row) for row in cursor.fetchall()]
+    def _rows(self, call: Call[R], timeout_s: float) -> list[R]:
+        with self.connection(timeout_s=timeout_s) as conn:
+            cursor = conn.execute(call.statement(percent), call.parameters)
+            make = call.row
+            return [make(*row) for row in cursor.fetchall()]
 
     def _probe(self) -> None:
         """One connection by itself: a pool would only say that it has none, not why."""

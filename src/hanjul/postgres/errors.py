@@ -34,11 +34,11 @@ _BAD_VALUE = {"22003", "22008", "2201W", "2201X", "22004", "23502", "22023", "22
 
 
 def translate(error: Exception) -> HanjulError:
-    """Our error for one of psycopg, of its pool, or of the operating system."""
+    """Our error for one of psycopg, of its pool, of the operating system, or of the library of a user's connection."""
     if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests | psycopg_pool.PoolClosed):
         return Unavailable(f"no database connection: {error}")
-    state = getattr(error, "sqlstate", None) or ""
-    text = str(error).strip() or type(error).__name__
+    state = sqlstate(error)
+    text = _text(error)
     if state in _BY_STATE:
         return _BY_STATE[state](text)
     if state in _SAFE_TO_REPEAT:
@@ -50,6 +50,26 @@ def translate(error: Exception) -> HanjulError:
     if _is_connection_loss(error, state):
         return ConnectionLost(text)
     return DatabaseFailure(text)
+
+
+def sqlstate(error: BaseException) -> str:
+    """The code that PostgreSQL gave, also where another library has wrapped the error; empty if there is none."""
+    inside: BaseException | None = error
+    while inside is not None:
+        if isinstance(state := getattr(inside, "sqlstate", None), str):
+            return state
+        inside = getattr(inside, "orig", None) or inside.__cause__
+    return ""
+
+
+def _text(error: BaseException) -> str:
+    """PostgreSQL's own words: `message, DETAIL: ...` as psycopg puts it, without what other libraries put around."""
+    inside = error
+    while not isinstance(inside, psycopg.Error) and (deeper := getattr(inside, "orig", None) or inside.__cause__):
+        inside = deeper
+    text = str(inside).strip() or type(inside).__name__
+    detail = getattr(inside, "detail", None)  # asyncpg keeps it apart
+    return f"{text}\nDETAIL:  {detail}" if isinstance(detail, str) and detail not in text else text
 
 
 def _is_connection_loss(error: Exception, state: str) -> bool:

@@ -1,16 +1,22 @@
 """What to ask of the SQL schemas `pgmq` and `hanjul` about queues. Pure: sync and async share every word of it."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any
 
 from hanjul.model.call import Call
-from hanjul.model.errors import BadInput
+from hanjul.model.errors import BadInput, InvalidMessage
 from hanjul.model.names import queue_name
-from hanjul.model.payload import decoded, headers_of
-from hanjul.queues.rows import DeadLetter, Message, Metrics, QueueInfo, QueueRecord
-
-T = TypeVar("T")
+from hanjul.model.payload import headers_of, reader
+from hanjul.queues.rows import (
+    DeadLetter,
+    Message,
+    Metrics,
+    QueueInfo,
+    QueueRecord,
+    UnreadableDeadLetter,
+    UnreadableMessage,
+)
 
 MAX_SECONDS = 2**31 - 1
 MAX_BATCH = 1_000_000
@@ -47,23 +53,23 @@ def info(queue: str) -> Call[QueueInfo]:
     return Call("pgmq.q_info", {"queue_name text": queue_name(queue)}, row=QueueInfo, repeatable=True)
 
 
-def send(queue: str, message: str, headers: str | None, delay: datetime | None) -> Call[int]:
+def send(queue: str, message: str, headers: str | None, delay: datetime) -> Call[int]:
     given = {"queue_name text": queue_name(queue), "msg jsonb": message, "headers jsonb": headers}
-    return Call("pgmq.send", given if delay is None else {**given, "delay timestamptz": delay}, row=int)
+    return Call("pgmq.send", {**given, "delay timestamptz": delay}, row=int)
 
 
-def send_batch(queue: str, messages: list[str], headers: list[str | None] | None, delay: int | datetime) -> Call[int]:
-    type_ = "timestamptz" if isinstance(delay, datetime) else "integer"
+def send_batch(queue: str, messages: list[str], headers: list[str | None], delay: datetime) -> Call[int]:
     given = {"queue_name text": queue_name(queue), "msgs jsonb[]": messages, "headers jsonb[]": headers}
-    return Call("pgmq.send_batch", {**given, f"delay {type_}": delay}, row=int)
+    return Call("pgmq.send_batch", {**given, "delay timestamptz": delay}, row=int)
 
 
 def send_many(queue: str, batch: str) -> Call[int]:
+    """batch: a JSON array of [message, headers or null, delay in seconds]."""
     return Call("hanjul.send_many", {"queue_name text": queue_name(queue), "batch jsonb": batch}, row=int)
 
 
 def read(queue: str, vt: int, qty: int, conditional: str | None, into: Any) -> Call[Message[Any]]:
-    args = {"queue_name text": queue_name(queue), "vt integer": _seconds("vt", vt), "qty integer": _quantity(qty)}
+    args = {"queue_name text": queue_name(queue), "vt integer": _whole_seconds(vt), "qty integer": _quantity(qty)}
     if conditional is not None:
         args["conditional jsonb"] = conditional
     return Call("pgmq.read", args, row=_message(into), columns=_MESSAGE, repeatable=True)
@@ -88,16 +94,31 @@ def delete(queue: str, msg_ids: Sequence[int]) -> Call[int]:
 
 
 def set_vt(queue: str, msg_ids: Sequence[int], vt: int | datetime, into: Any) -> Call[Message[Any]]:
-    type_, value = ("timestamptz", vt) if isinstance(vt, datetime) else ("integer", _seconds("vt", vt))
+    type_, value = ("timestamptz", moment("vt", vt)) if isinstance(vt, datetime) else ("integer", _whole_seconds(vt))
     args = {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids), f"vt {type_}": value}
     return Call("pgmq.set_vt", args, row=_message(into), columns=_MESSAGE, repeatable=True)
 
 
 def dead_letters(queue: str, qty: int, into: Any) -> Call[DeadLetter[Any]]:
-    def row(*columns: Any) -> DeadLetter[Any]:
-        id_, name, msg_id, attempts, reason, error, enqueued_at, died_at, message, headers = columns
-        body, head = decoded(message, into), headers_of(headers)
-        return DeadLetter(id_, name, msg_id, attempts, reason, error, enqueued_at, died_at, body, head)
+    read = reader(into)
+
+    def row(
+        id_: int,
+        name: str,
+        msg_id: int,
+        attempts: int,
+        reason: str,
+        error: str,
+        enqueued_at: datetime,
+        died_at: datetime,
+        *text: str,
+    ) -> DeadLetter[Any]:
+        message, headers = text
+        known = (id_, name, msg_id, attempts, reason, error, enqueued_at, died_at)
+        try:
+            return DeadLetter(*known, None if message is None else read(message), headers_of(headers))
+        except InvalidMessage as unfit:
+            return UnreadableDeadLetter(*known, None, None, message, str(unfit))
 
     args = {"queue_name text": queue_name(queue), "qty integer": _quantity(qty)}
     columns = "id, queue_name, msg_id, attempts, reason, error, enqueued_at, died_at, message::text, headers::text"
@@ -109,16 +130,33 @@ def redrive(queue: str, qty: int | None) -> Call[int]:
     return Call("hanjul.redrive", {"queue_name text": queue_name(queue), "qty integer": wanted}, row=int)
 
 
-def delay_s(delay: float) -> float:
-    """The delay itself; raises BadInput if it is negative or longer than 68 years."""
-    return _seconds("delay", delay)
+def delay_s(delay: float | timedelta) -> float:
+    """The delay in seconds; raises BadInput if it is negative or longer than 68 years."""
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SECONDS:
+        raise BadInput(f"delay must be 0 to {MAX_SECONDS} seconds, a timedelta of that length or a datetime, not {delay!r}")
+    return seconds
+
+
+def moment(name: str, when: datetime) -> datetime:
+    """The moment itself; raises BadInput if it has no time zone, because then it could be any of forty."""
+    if when.tzinfo is None:
+        raise BadInput(f"{name} must be a datetime with a time zone, as datetime.now(UTC) is, not {when!r}")
+    return when
 
 
 def _message(into: Any) -> Callable[..., Message[Any]]:
+    read = reader(into)
+
     def row(
         msg_id: int, read_ct: int, enqueued_at: datetime, last_read_at: datetime, vt: datetime, message: str, headers: str
     ) -> Message[Any]:
-        return Message(msg_id, read_ct, enqueued_at, last_read_at, vt, decoded(message, into), headers_of(headers))
+        try:
+            body = None if message is None else read(message)
+            return Message(msg_id, read_ct, enqueued_at, last_read_at, vt, body, headers_of(headers))
+        except InvalidMessage as error:
+            why = f"message {msg_id}: {error}"
+            return UnreadableMessage(msg_id, read_ct, enqueued_at, last_read_at, vt, None, None, message, why)
 
     return row
 
@@ -127,13 +165,10 @@ def _nothing(*_columns: object) -> None:
     return None
 
 
-N = TypeVar("N", int, float)
-
-
-def _seconds(name: str, value: N) -> N:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
-        raise BadInput(f"{name} must be a number of seconds from 0 to {MAX_SECONDS}, not {value!r}")
-    return value
+def _whole_seconds(vt: int) -> int:
+    if isinstance(vt, bool) or not isinstance(vt, int) or not 0 <= vt <= MAX_SECONDS:
+        raise BadInput(f"vt must be a whole number of seconds from 0 to {MAX_SECONDS}, not {vt!r}")
+    return vt
 
 
 def _quantity(value: int) -> int:

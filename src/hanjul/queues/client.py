@@ -1,14 +1,14 @@
 """The queue client: pgmq's operations, in Python. client_sync.py is made from this file."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from hanjul.model.database import Database
-from hanjul.model.errors import InvalidMessage, MessageTooLarge
+from hanjul.model.errors import BadInput, MessageTooLarge, SchemaMismatch
 from hanjul.model.names import queue_name
-from hanjul.model.payload import encoded
+from hanjul.model.payload import encoded, headers_encoded
 from hanjul.queues import calls
 from hanjul.queues.outbox import Outbox
 from hanjul.queues.rows import DeadLetter, Message, Metrics, QueueInfo, QueueRecord
@@ -20,7 +20,8 @@ class Queues:
     """Message queues on PostgreSQL. Every call returns when its own commit is durable.
 
     `tx=` takes an open connection of psycopg, asyncpg, SQLAlchemy or Django: the call then runs inside the
-    transaction there, and nothing is visible before its commit. `into=` is the type of the bodies that are read.
+    transaction there, and nothing is visible before its commit. `into=` is the type of the bodies that are read; one
+    that does not fit raises InvalidMessage when it is looked at.
     Raises QueueNotFound, BadInput (nothing was changed), Unavailable (trying again may help).
     """
 
@@ -73,8 +74,14 @@ class Queues:
         return await self._database.rows(calls.metrics_all())
 
     async def info(self, queue: str) -> QueueInfo:
-        """Metrics, and how many messages are in flight, delayed and archived."""
-        [info] = await self._database.rows(calls.info(queue))
+        """Metrics, and how many messages are in flight, delayed and archived.
+
+        Where PGMQ itself is in charge of its schema there is no such function: what its metrics do not tell is None.
+        """
+        try:
+            [info] = await self._database.rows(calls.info(queue))
+        except SchemaMismatch:
+            return QueueInfo.of(await self.metrics(queue), await self.list())
         return info
 
     async def send(
@@ -82,44 +89,49 @@ class Queues:
         queue: str,
         message: object,
         *,
-        headers: dict[str, Any] | None = None,
-        delay: float | datetime = 0,
+        headers: Mapping[str, Any] | None = None,
+        delay: float | timedelta | datetime = 0,
         tx: object = None,
     ) -> int:
         """Send one message; its msg_id. Concurrent sends share a commit.
 
         delay: seconds, or the moment, until which nobody sees it.
         """
-        name, body, head = queue_name(queue), self._body(message), None if headers is None else encoded(headers)
+        name, body, head = queue_name(queue), self._body(message), self._head(headers)
         if isinstance(delay, datetime):
-            call = calls.send(name, _text(body), None if head is None else _text(head), delay)
+            call = calls.send(name, body.decode(), _text(head), calls.moment("delay", delay))
             [msg_id] = await self._database.rows(call, tx=tx)
             return msg_id
-        element = b"[%b,%b,%b]" % (body, head or b"null", encoded(calls.delay_s(delay)))
+        element = _element(body, head, calls.delay_s(delay))
         if tx is None:
             return await self._outbox.send(name, element)
-        [msg_id] = await self._database.rows(calls.send_many(name, f"[{_text(element)}]"), tx=tx)
+        [msg_id] = await self._database.rows(calls.send_many(name, f"[{element.decode()}]"), tx=tx)
         return msg_id
 
     async def send_batch(
         self,
         queue: str,
-        messages: Sequence[object],
+        messages: Iterable[object],
         *,
-        headers: Sequence[dict[str, Any] | None] | None = None,
-        delay: float | datetime = 0,
+        headers: Iterable[Mapping[str, Any] | None] | None = None,
+        delay: float | timedelta | datetime = 0,
         tx: object = None,
     ) -> Sequence[int]:
-        """Send messages in one commit, all or none; their msg_ids, in their order."""
-        heads = None if headers is None else [b"null" if head is None else encoded(head) for head in headers]
-        bodies = [self._body(message) for message in messages]
-        if not bodies or (heads is not None and len(heads) != len(bodies)) or isinstance(delay, datetime):
-            texts = None if heads is None else [None if head == b"null" else _text(head) for head in heads]
-            when = delay if isinstance(delay, datetime) else int(calls.delay_s(delay))
-            return await self._database.rows(calls.send_batch(queue, [_text(body) for body in bodies], texts, when), tx=tx)
-        wait_s = encoded(calls.delay_s(delay))
-        elements = [b"[%b,%b,%b]" % (body, heads[n] if heads else b"null", wait_s) for n, body in enumerate(bodies)]
-        return await self._database.rows(calls.send_many(queue, _text(b"[" + b",".join(elements) + b"]")), tx=tx)
+        """Send messages in one commit, all or none; their msg_ids, in their order.
+
+        headers: one for each message, None for a message without.  delay: as in `send`, for all.
+        """
+        bodies = [self._body(message) for message in _listed("messages", messages)]
+        heads = [self._head(head) for head in _listed("headers", headers)] if headers is not None else [None] * len(bodies)
+        if not bodies or len(heads) != len(bodies):
+            raise BadInput(f"a batch needs messages, and as many headers if any: not {len(bodies)} and {len(heads)}")
+        if isinstance(delay, datetime):
+            texts = [_text(head) for head in heads]
+            call = calls.send_batch(queue, [body.decode() for body in bodies], texts, calls.moment("delay", delay))
+            return await self._database.rows(call, tx=tx)
+        wait_s = calls.delay_s(delay)
+        elements = b",".join([_element(body, head, wait_s) for body, head in zip(bodies, heads, strict=True)])
+        return await self._database.rows(calls.send_many(queue, f"[{elements.decode()}]"), tx=tx)
 
     @overload
     async def read(
@@ -136,7 +148,7 @@ class Queues:
 
         conditional: only messages that contain this JSON, as `@>` does.
         """
-        wanted = None if conditional is None else _text(encoded(conditional))
+        wanted = None if conditional is None else encoded(conditional).decode()
         return await self._database.rows(calls.read(queue, vt, qty, wanted, into), tx=tx)
 
     @overload
@@ -148,19 +160,19 @@ class Queues:
         return await self._database.rows(calls.pop(queue, qty, into), tx=tx)
 
     async def peek(self, queue: str, *, into: Any = Any, qty: int = 1) -> Sequence[Message[Any]]:
-        """Look at the next visible messages and leave them as they are."""
+        """Look at the next visible messages and leave them as they are. PGMQ itself has no such function."""
         return await self._database.rows(calls.peek(queue, qty, into))
 
-    async def delete(self, queue: str, msg_ids: int | Sequence[int], *, tx: object = None) -> Sequence[int]:
+    async def delete(self, queue: str, msg_ids: int | Iterable[int], *, tx: object = None) -> Sequence[int]:
         """Forget messages, whoever holds them; the ids that were there."""
         return await self._database.rows(calls.delete(queue, _several(msg_ids)), tx=tx)
 
-    async def archive(self, queue: str, msg_ids: int | Sequence[int], *, tx: object = None) -> Sequence[int]:
+    async def archive(self, queue: str, msg_ids: int | Iterable[int], *, tx: object = None) -> Sequence[int]:
         """Move messages to the queue's archive, whoever holds them; the ids that were there."""
         return await self._database.rows(calls.archive(queue, _several(msg_ids)), tx=tx)
 
     async def set_vt(
-        self, queue: str, msg_ids: int | Sequence[int], *, vt: int | datetime, into: Any = Any, tx: object = None
+        self, queue: str, msg_ids: int | Iterable[int], *, vt: int | datetime, into: Any = Any, tx: object = None
     ) -> Sequence[Message[Any]]:
         """Make messages visible `vt` seconds from now, or at a moment; those that were there, as they are now."""
         return await self._database.rows(calls.set_vt(queue, _several(msg_ids), vt, into), tx=tx)
@@ -174,18 +186,32 @@ class Queues:
         return await self._database.rows(calls.redrive(queue, qty))
 
     def _body(self, message: object) -> bytes:
-        body = encoded(message)
-        if len(body) > self._max_message_bytes:
-            raise MessageTooLarge(len(body), self._max_message_bytes)
-        return body
+        return self._measured(encoded(message))
+
+    def _head(self, headers: Mapping[str, Any] | None) -> bytes | None:
+        head = headers_encoded(headers)
+        return None if head is None else self._measured(head)
+
+    def _measured(self, json: bytes) -> bytes:
+        if len(json) > self._max_message_bytes:
+            raise MessageTooLarge(len(json), self._max_message_bytes)
+        return json
 
 
-def _several(msg_ids: int | Sequence[int]) -> Sequence[int]:
-    return [msg_ids] if isinstance(msg_ids, int) else msg_ids
+def _element(body: bytes, head: bytes | None, wait_s: float) -> bytes:
+    """One message as hanjul.send_many takes it."""
+    return b"[%b,%b,%b]" % (body, head or b"null", encoded(wait_s))
 
 
-def _text(json: bytes) -> str:
-    try:
-        return json.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidMessage(f"the message is not UTF-8: {error}") from error
+def _text(json: bytes | None) -> str | None:
+    return None if json is None else json.decode()
+
+
+def _listed(name: str, values: Iterable[T]) -> Sequence[T]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise BadInput(f"{name} must be a list, not {values!r}")
+    return [*values]
+
+
+def _several(msg_ids: int | Iterable[int]) -> Sequence[int]:
+    return [msg_ids] if isinstance(msg_ids, int) else _listed("msg_ids", msg_ids)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
 
 from hanjul.model.database import Database, DatabaseSync
 from hanjul.model.errors import BadInput, ConnectionLost, HanjulError
@@ -22,12 +21,17 @@ class Outbox:
         self._flushes: set[asyncio.Task[None]] = set()
 
     async def send(self, queue: str, element: bytes) -> int:
-        """Send one [message, headers, delay_s]; the msg_id, once it is committed."""
+        """Send one [message, headers, delay_s]; the msg_id, once it is committed.
+
+        A cancelled send has not happened if its statement had not begun; otherwise it may have.
+        """
         sending = _Sending(element, asyncio.get_running_loop().create_future())
         waiting = self._waiting.get(queue)
         if waiting is None:
             self._waiting[queue] = deque([sending])
-            self._start(self._flush(queue))
+            flush = asyncio.create_task(self._flush(queue))
+            self._flushes.add(flush)
+            flush.add_done_callback(self._flushes.discard)
         else:
             waiting.append(sending)
         return await sending.sent
@@ -39,38 +43,35 @@ class Outbox:
 
     async def _flush(self, queue: str) -> None:
         waiting = self._waiting[queue]
-        while waiting:
-            await self._commit(queue, _take(waiting))
-        del self._waiting[queue]
+        batch: list[_Sending] = []
+        try:
+            while batch := _take(waiting):
+                await self._commit(queue, batch)
+        finally:  # also when the program ends meanwhile: nobody is left to wait for ever
+            del self._waiting[queue]
+            _fail([*batch, *waiting], ConnectionLost("sending was broken off; the message may or may not have been sent"))
 
     async def _commit(self, queue: str, batch: "list[_Sending]") -> None:
         text = b"[" + b",".join([sending.element for sending in batch]) + b"]"
         try:
             ids = await self._database.rows(calls.send_many(queue, text.decode()))
-        except (BadInput, UnicodeDecodeError) as error:
+        except BadInput as error:
             await self._refused(queue, batch, error)
         except HanjulError as error:
             _fail(batch, error)
-        except BaseException as error:
-            _fail(batch, ConnectionLost(f"sending was broken off: {error!r}"))
-            raise
         else:
             for sending, msg_id in zip(batch, ids, strict=True):
                 if not sending.sent.done():
                     sending.sent.set_result(msg_id)
 
-    async def _refused(self, queue: str, batch: "list[_Sending]", error: Exception) -> None:
-        """One bad message refuses the statement: send each by itself, so that only its own sender hears of it."""
+    async def _refused(self, queue: str, batch: "list[_Sending]", error: BadInput) -> None:
+        """One bad message refuses the whole statement: send half and half, until only its own sender hears of it."""
         if len(batch) == 1:
             _fail(batch, error)
             return
-        for sending in batch:
-            await self._commit(queue, [sending])
-
-    def _start(self, flush: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(flush)
-        self._flushes.add(task)
-        task.add_done_callback(self._flushes.discard)
+        middle = len(batch) // 2
+        await self._commit(queue, batch[:middle])
+        await self._commit(queue, batch[middle:])
 
 
 class OutboxSync:
@@ -96,9 +97,16 @@ class _Sending:
 
 
 def _take(waiting: deque[_Sending]) -> list[_Sending]:
-    batch, size = [waiting.popleft()], 0
-    while waiting and len(batch) < MAX_MESSAGES and (size := size + len(waiting[0].element)) < MAX_BYTES:
-        batch.append(waiting.popleft())
+    """The next messages for one statement, without those whose senders have been cancelled."""
+    batch: list[_Sending] = []
+    size = 0
+    while waiting and len(batch) < MAX_MESSAGES:
+        size += len(waiting[0].element)
+        if batch and size > MAX_BYTES:
+            break
+        sending = waiting.popleft()
+        if not sending.sent.done():
+            batch.append(sending)
     return batch
 
 
