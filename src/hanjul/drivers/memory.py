@@ -48,6 +48,11 @@ class _Message:
     enqueued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     reads: int = 0
     released: int = 0
+    settled: int = 0
+    """The newest delivery that was nacked or released, so that none is twice."""
+
+    def is_held_by(self, delivery: Delivery[Any]) -> bool:
+        return self.reads == delivery.fence and self.settled < delivery.fence
 
 
 class _Queue:
@@ -135,17 +140,17 @@ class MemoryDriver:
         return deliveries
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Refusal]:
-        """Settle what is still held; the rest comes back."""
+        """Settle what is still held; the rest comes back, unless it was nacked or released before and is so again."""
         refused = []
         with self._lock:
             for delivery, outcome in settlements:
                 place = self._queue(delivery.queue)
                 message = place.messages.get(delivery.id)
-                if message is None or message.reads != delivery.fence:
+                if message is not None and message.is_held_by(delivery):
+                    _apply(place, message, outcome)
+                    _wake(place)
+                elif message is None or message.settled != delivery.fence or not isinstance(outcome, Nack | Release):
                     refused.append(Refusal(delivery, None if message is None else message.reads))
-                    continue
-                _apply(place, message, outcome)
-                _wake(place)
         return refused
 
     def extend(self, deliveries: Sequence[Delivery[Any]], lease_s: float) -> list[Refusal]:
@@ -155,10 +160,10 @@ class MemoryDriver:
             for delivery in deliveries:
                 place = self._queue(delivery.queue)
                 message = place.messages.get(delivery.id)
-                if message is None or message.reads != delivery.fence:
-                    refused.append(Refusal(delivery, None if message is None else message.reads))
-                else:
+                if message is not None and message.is_held_by(delivery):
                     place.place(message, time.monotonic() + lease_s)
+                else:
+                    refused.append(Refusal(delivery, None if message is None else message.reads))
         return refused
 
     async def wait(self, queue: str) -> None:
@@ -166,7 +171,8 @@ class MemoryDriver:
         place = self._queue(queue)
         changed = asyncio.Event()
         place.changed.add(changed)
-        due = place.next_due()
+        with self._lock:
+            due = place.next_due()
         try:
             async with asyncio.timeout(None if due is None else max(0.0, due - time.monotonic())):
                 await changed.wait()
@@ -249,13 +255,15 @@ def _apply(place: _Queue, message: _Message, outcome: Outcome) -> None:
     now = time.monotonic()
     match outcome:
         case Nack():
+            message.settled = message.reads
             place.place(message, now + (outcome.delay_s or 0.0))
         case Release():
+            message.settled = message.reads
             message.released += 1
             place.place(message, now + outcome.delay_s)
         case Reject():
             attempts = message.reads - message.released
-            dead = DeadMessage(message.id, message.raw, message.headers, attempts, outcome.kind, outcome.reason)
+            dead = DeadMessage(message.id, message.raw, message.headers, attempts, outcome.kind, str(outcome.reason))
             place.dead.append(dead)
             del place.messages[message.id]
         case _:

@@ -24,6 +24,11 @@ CAPABILITIES = Capabilities(
     durable=Support.NATIVE,
 )
 
+SETTLED_S = 10.0
+"""How long a settlement may take before its connection counts as dead, and it is made again on another."""
+MAX_REASON = 2048
+"""Of a longer reason the rest is cut off."""
+
 
 class PostgresDriver:
     """Sources on one database.
@@ -84,7 +89,7 @@ class PostgresSource:
         call = lease_calls.claim(queue, lease_s, limit, row)
         deliveries = await self._database.rows(call, timeout_s=_answer_s(lease_s))
         if len(deliveries) == limit:
-            await self._driver.wakeups.busy(queue)
+            self._driver.wakeups.busy(queue)
         return deliveries
 
     async def wait(self) -> None:
@@ -98,7 +103,7 @@ class PostgresSource:
             by_kind.setdefault(type(settlement[1]), []).append(settlement)
         refusals: list[Refusal] = []
         for kind, some in by_kind.items():
-            refusals += await self._database.rows(self._settling(kind, some))
+            refusals += await self._database.rows(self._settling(kind, some), timeout_s=SETTLED_S)
         return refusals
 
     def renewer(self) -> "PostgresRenewer":
@@ -153,5 +158,6 @@ def _answer_s(lease_s: float) -> float:
     return max(0.5, lease_s / 3)
 
 
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\\0")
+def _storable(reason: object) -> str:
+    """What PostgreSQL takes as text of whatever a handler gave as its reason."""
+    return str(reason)[:MAX_REASON].replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()

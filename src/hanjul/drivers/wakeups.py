@@ -25,6 +25,8 @@ FIRST_POLL_S = 0.05
 LISTENING_POLL_S = 5.0
 POLLING_POLL_S = 1.05
 """The caps: where notifications arrive, and where they do not (under one query a second either way)."""
+ANSWER_S = 5.0
+"""How long a poll may take before its connection counts as dead."""
 
 
 @dataclass(slots=True)
@@ -48,13 +50,15 @@ class Wakeups:
         self._listener = Listener(database, listen_url, self._heard, self._reconnected) if listen_url else None
         self._idle: dict[str, _Idle] = {}
         self._locked: set[str] = set()
+        self._missed: set[str] = set()
+        self._unlocking: set[asyncio.Task[bool]] = set()
         self._look = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def listening(self) -> bool:
         """Whether notifications arrive here; if not, idle queues are polled once a second."""
-        return self._listener is not None and bool(self._listener.works)
+        return self._listener is not None and self._listener.works
 
     async def open(self) -> None:
         """Start; raises Unavailable."""
@@ -68,7 +72,7 @@ class Wakeups:
         """Stop; the wait locks go with the listening session."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task, *self._unlocking})
         if self._listener is not None:
             await self._listener.close()
 
@@ -76,6 +80,9 @@ class Wakeups:
         """Return when it is worth to look at the queue again; at once after the wait lock was taken."""
         folded = queue.lower()
         if self.listening and folded not in self._locked and await self._lock(folded):
+            return
+        if folded in self._missed:  # notified since the lock was taken, perhaps after the last look
+            self._missed.discard(folded)
             return
         waiter = asyncio.Event()
         idle = self._idle.setdefault(folded, _Idle())
@@ -89,24 +96,32 @@ class Wakeups:
             if not idle.waiters:
                 self._idle.pop(folded, None)
 
-    async def busy(self, queue: str) -> None:
+    def busy(self, queue: str) -> None:
         """The queue has more work than one fetch takes: senders need not notify."""
         folded = queue.lower()
         if folded in self._locked and folded not in self._idle and self._listener is not None:
             self._locked.discard(folded)
-            await self._listener.run(lease_calls.unwait([folded]))
+            unlocking = asyncio.create_task(self._listener.run(lease_calls.unwait([folded])))
+            self._unlocking.add(unlocking)
+            unlocking.add_done_callback(self._unlocking.discard)
 
     async def _lock(self, folded: str) -> bool:
         assert self._listener is not None  # noqa: S101  (only called while listening)
         self._locked.add(folded)
-        if await self._listener.run(lease_calls.wait([folded])):
-            return True
-        self._locked.discard(folded)
-        return False
+        self._missed.discard(folded)
+        taken = False
+        try:
+            taken = await self._listener.run(lease_calls.wait([folded]))
+        finally:
+            if not taken:
+                self._locked.discard(folded)
+        return taken
 
     def _heard(self, queue: str) -> None:
         if queue in self._idle:
             self._idle[queue].wake()
+        elif queue in self._locked:
+            self._missed.add(queue)
 
     def _reconnected(self) -> None:
         self._locked.clear()
@@ -134,9 +149,12 @@ class Wakeups:
     async def _ask(self, queues: list[str]) -> None:
         """Wake who has something due; set the others' next look."""
         try:
-            due = dict(await self._database.rows(lease_calls.ready(queues)))
+            due = dict(await self._database.rows(lease_calls.ready(queues), timeout_s=ANSWER_S))
         except HanjulError as error:
             _log.warning("looking for due messages: %s", error)
+            due = {}
+        except Exception:  # noqa: BLE001  (a poll that ends in silence would be missed)
+            _log.exception("looking for due messages failed")
             due = {}
         cap_s = LISTENING_POLL_S if self.listening else POLLING_POLL_S
         for queue in queues:

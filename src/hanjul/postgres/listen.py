@@ -15,15 +15,20 @@ from typing import Any
 import psycopg
 
 from hanjul.model.call import Call, percent
+from hanjul.model.errors import Unavailable
+from hanjul.postgres.bounded import bounded
 from hanjul.postgres.conninfo import conninfo
 from hanjul.postgres.database import Database
+from hanjul.postgres.errors import translate
 
 _log = logging.getLogger("hanjul.listen")
 
 CHANNEL = "hanjul"
 PROBE_S = 2.0
 """How long the notification of its own may take before we believe that there are none here."""
-RETRY_S = 5.0
+ANSWER_S = 2.0
+"""How long a statement may take before we believe that the link is dead."""
+RETRY_S = 1.0
 """The longest pause between two tries to listen again."""
 
 
@@ -37,25 +42,37 @@ class Listener:
     def __init__(self, database: Database, url: str, heard: Callable[[str], None], connected: Callable[[], None]) -> None:
         self._database, self._url, self._heard, self._connected = database, url, heard, connected
         self._conn: psycopg.AsyncConnection[Any] | None = None
+        self._watched: int | None = None
         self._probe = f"probe:{secrets.token_hex(8)}"
         self._probed = asyncio.Event()
         self._broken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.works: bool | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether notifications arrive right now."""
+        return self._task is not None and self._conn is not None and not self._broken.is_set()
 
     async def open(self) -> bool:
-        """Start to listen; whether notifications arrive here."""
-        self.works = await self._connect()
-        if self.works:
-            self._task = asyncio.create_task(self._keep())
-        return self.works
+        """Start to listen; whether notifications arrive here. Raises InvalidSettings, Unavailable."""
+        try:
+            await self._connect()
+            if await self._is_notified():
+                self._task = asyncio.create_task(self._keep())
+                return True
+        except (psycopg.Error, OSError) as error:
+            raise translate(error) from error
+        finally:
+            if self._task is None:
+                self._disconnect()
+        return False
 
     async def close(self) -> None:
         """Stop to listen; the session's locks go with it."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        await self._disconnect()
+        self._disconnect()
 
     async def run(self, call: Call[Any]) -> bool:
         """Run a call in the listening session; False if there is none right now."""
@@ -63,60 +80,74 @@ class Listener:
         if conn is None:
             return False
         try:
-            await conn.execute(call.statement(percent), call.parameters)
-        except (psycopg.Error, OSError):
-            self._broken.set()
+            await bounded(conn, self._execute(conn, call.statement(percent), call.parameters), ANSWER_S)
+        except (psycopg.Error, OSError, Unavailable):
+            if conn is self._conn:
+                self._broken.set()
             return False
-        self._watch(conn)
-        return True
+        return conn is self._conn
 
     async def _keep(self) -> None:
         pause_s = 0.1
         while True:
             await self._broken.wait()
-            await self._disconnect()
+            self._disconnect()
             try:
-                connected = await self._connect()
-            except (psycopg.Error, OSError) as error:
+                await self._connect()
+            except Exception as error:  # noqa: BLE001  (whatever it is, a deaf worker is worse)
                 _log.info("listening: %s; trying again", str(error).strip())
-                connected = False
-            if not connected:
                 self._broken.set()
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  (spread, not secrecy)
                 pause_s = min(RETRY_S, pause_s * 2)
-                continue
-            pause_s = 0.1
-            self._connected()
+            else:
+                pause_s = 0.1
+                self._connected()
 
-    async def _connect(self) -> bool:
-        self._broken.clear()
-        self._probed.clear()
+    async def _connect(self) -> None:
         conn = await psycopg.AsyncConnection.connect(conninfo(self._url), autocommit=True, prepare_threshold=None)
         self._conn = conn
+        self._broken.clear()
         conn.add_notify_handler(self._notified)
-        await conn.execute(f"listen {CHANNEL}")
-        self._watch(conn)
+        await bounded(conn, self._execute(conn, f"listen {CHANNEL}", []), ANSWER_S)
+
+    async def _is_notified(self) -> bool:
+        """Whether a notification from a connection of the database arrives: through a transaction pooler none does."""
         async with self._database.connection() as other:
             await other.execute("select pg_notify(%s, %s)", [CHANNEL, self._probe])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PROBE_S):
                 await self._probed.wait()
-        if not self._probed.is_set():
-            await self._disconnect()
         return self._probed.is_set()
 
-    async def _disconnect(self) -> None:
+    def _disconnect(self) -> None:
         conn, self._conn = self._conn, None
+        self._unwatch()
         if conn is not None:
-            if not conn.closed:
-                asyncio.get_running_loop().remove_reader(conn.fileno())
-            await conn.close()
+            conn.pgconn.finish()
+
+    async def _execute(self, conn: psycopg.AsyncConnection[Any], statement: str, parameters: list[object]) -> None:
+        """Waiting for its answer takes our reader away, so look again after it, whatever came."""
+        try:
+            await conn.execute(statement.encode(), parameters)
+        finally:
+            if conn is self._conn and not conn.lock.locked():
+                self._watch(conn)
 
     def _watch(self, conn: psycopg.AsyncConnection[Any]) -> None:
-        """Look at what arrives. To be said after every statement: waiting for its answer takes our reader away."""
-        if not conn.closed:
-            asyncio.get_running_loop().add_reader(conn.fileno(), self._readable)
-            self._readable()
+        """Look at what arrives from now on, and at what has arrived already."""
+        self._unwatch()
+        if conn.closed:
+            self._broken.set()
+            return
+        self._watched = conn.fileno()
+        asyncio.get_running_loop().add_reader(self._watched, self._readable)
+        self._readable()
+
+    def _unwatch(self) -> None:
+        """By the number kept: a connection that broke has none any more, and another may be given it."""
+        fd, self._watched = self._watched, None
+        if fd is not None:
+            asyncio.get_running_loop().remove_reader(fd)
 
     def _readable(self) -> None:
         """Something has arrived while no statement of ours waits for an answer: notifications, or the end."""
@@ -126,9 +157,9 @@ class Listener:
         try:
             conn.pgconn.consume_input()
             while notify := conn.pgconn.notifies():
-                self._hear(notify.extra.decode())
+                self._hear(notify.extra.decode(errors="replace"))
         except psycopg.Error:
-            asyncio.get_running_loop().remove_reader(conn.fileno())
+            self._unwatch()
             self._broken.set()
 
     def _notified(self, notify: psycopg.Notify) -> None:

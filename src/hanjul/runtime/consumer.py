@@ -18,7 +18,7 @@ from typing import Any
 
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Source
-from hanjul.model.errors import HanjulError, Unavailable
+from hanjul.model.errors import AlreadySettled, HanjulError, Unavailable
 from hanjul.model.outcome import Ack, Nack, Outcome, Reject, Release
 from hanjul.runtime.leases import Leases
 from hanjul.runtime.pool import Pool
@@ -27,10 +27,12 @@ from hanjul.runtime.spec import ConsumerSpec
 
 _log = logging.getLogger("hanjul.consumer")
 
-FETCH_PAUSE_S = 5.0
+FETCH_PAUSE_S = 1.0
 """The longest pause between two tries to fetch while the backend is away."""
 SETTLE_S = 2.0
 """How long a stopping consumer waits for its last settlements."""
+CUT_S = 0.5
+"""How long, at least, handlers that were cut may take to clean up."""
 
 
 @dataclass(slots=True)
@@ -54,14 +56,14 @@ class Consumer:
         self._held: dict[Delivery[Any], Delivery[Any]] = {}
         self._pool = Pool(self._runner, spec.concurrency, spec.timeout_s, self._ended)
         self._settler = Settler(source, self._settled)
+        self._leases = Leases(self._held, source.renewer, spec.lease_s, self._pool.lose)
         self._credit = asyncio.Event()
-        self._stopping = self._resting = False
+        self._fetching: asyncio.Task[None] | None = None
+        self._stopping = self._resting = self._was_cut = False
 
     async def start(self) -> None:
         """Open the source and begin; raises QueueNotFound, Unavailable."""
         await self.source.open()
-        loop = asyncio.get_running_loop()
-        self._leases = Leases(self._held, self.source.renewer, self.spec.lease_s, lambda d: _threadsafe(loop, self._pool.lose, d))
         self._leases.start()
         self._pool.start()
         self._fetching = asyncio.create_task(self._fetch())
@@ -69,52 +71,81 @@ class Consumer:
     async def stop(self, timeout_s: float | None = None) -> bool:
         """Give back what has not started, let finish what runs, then cut it short; True if nothing was cut.
 
-        timeout_s: how long that may take (None: the spec's stop_timeout_s).
+        timeout_s: how long that may take (None: the spec's stop_timeout_s), and as long again as settling may take.
         """
         limit_s = self.spec.stop_timeout_s if timeout_s is None else timeout_s
-        await self._detach(limit_s)
+        if self._fetching is None:
+            return True
+        try:
+            return await self._finish(self._fetching, limit_s)
+        finally:
+            self._leases.stop()
+            self._runner.close()
+
+    async def _finish(self, fetching: "asyncio.Task[None]", limit_s: float) -> bool:
         grace_s = min(2.0, limit_s * 0.2)
-        drained = await self._pool.finished(limit_s - grace_s)
-        if not drained:
-            self._pool.cut()
-            await self._pool.finished(grace_s)
-        drained = await self._settler.drain(SETTLE_S) and drained
-        self._settler.abandon()
+        self._detach(fetching)
+        if not await self._quiet(fetching, limit_s - grace_s):
+            self._cut(fetching)
+            if not await self._quiet(fetching, max(grace_s, CUT_S)):
+                _log.warning("queue %r: handler %s does not end when it is cancelled", self.spec.queue, self.spec.handler.name)
+        drained = await self._settler.close(SETTLE_S) and not self._was_cut
         self._leases.stop()
-        self._runner.close()
+        await self._leases.ended()
         await self.source.close()
         return drained
 
     def cut(self) -> None:
-        """Cancel what runs, now; a stop that is under way ends at once."""
+        """Stop at once: cancel what runs, release it. `stop` then does not wait. May be called from any thread."""
+        if self._fetching is not None:
+            self._fetching.get_loop().call_soon_threadsafe(self._cut, self._fetching)
+
+    def _cut(self, fetching: "asyncio.Task[None]") -> None:
+        self._detach(fetching)
+        if not fetching.done() and not fetching.cancelling():
+            self._was_cut = True
+            fetching.cancel()
+        self._was_cut = self._was_cut or self._pool.running > 0
         self._pool.cut()
 
-    async def _detach(self, limit_s: float) -> None:
+    def _detach(self, fetching: "asyncio.Task[None]") -> None:
         """Fetch no more, and release what is buffered. A fetch under way is let come back: its leases are ours."""
         self._stopping = True
-        if self._resting:
-            self._fetching.cancel()
-        await asyncio.wait({self._fetching}, timeout=max(limit_s, 1.0))
+        if self._resting and not fetching.cancelling():
+            fetching.cancel()
         for delivery in self._pool.close():
             self._ended(delivery, Release())
+
+    async def _quiet(self, fetching: "asyncio.Task[None]", timeout_s: float) -> bool:
+        """Wait until no handler runs and no fetch is under way; False if time ran out first."""
+        tasks = self._pool.workers | {fetching}
+        await asyncio.wait(tasks, timeout=timeout_s)
+        return all(task.done() for task in tasks)
 
     async def _fetch(self) -> None:
         pause_s = 0.1
         while not self._stopping:
-            await self._credits()
             try:
-                deliveries = await self.source.fetch(self.spec.prefetch - len(self._held), self.spec.lease_s)
+                await self._fetch_once()
                 pause_s = 0.1
-            except HanjulError as error:
-                level = logging.WARNING if isinstance(error, Unavailable) else logging.ERROR
-                _log.log(level, "fetching from queue %r: %s; trying again", self.spec.queue, error)
-                await self._rest(asyncio.sleep(pause_s * random.uniform(0.5, 1.5)))  # noqa: S311  (spread, not secrecy)
+            except Exception as error:  # noqa: BLE001  (whatever it is, a consumer that stops in silence is worse)
+                self._report(error)
+                await self._pause(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  (spread, not secrecy)
                 pause_s = min(FETCH_PAUSE_S, pause_s * 2)
-                continue
-            if deliveries:
-                self._take(deliveries)
-            else:
-                await self._rest(self.source.wait())
+
+    async def _fetch_once(self) -> None:
+        await self._credits()
+        if deliveries := await self.source.fetch(self.spec.prefetch - len(self._held), self.spec.lease_s):
+            self._take(deliveries)
+        elif not self._stopping:
+            await self._rest(self.source.wait())
+
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, HanjulError):
+            level = logging.WARNING if isinstance(error, Unavailable) else logging.ERROR
+            _log.log(level, "fetching from queue %r: %s; trying again", self.spec.queue, error)
+        else:
+            _log.error("fetching from queue %r failed; trying again", self.spec.queue, exc_info=error)
 
     async def _credits(self) -> None:
         """Wait until a fetch is worth it: half the prefetch is free, or the workers have run dry."""
@@ -124,6 +155,10 @@ class Consumer:
                 return
             self._credit.clear()
             await self._rest(self._credit.wait())
+
+    async def _pause(self, pause_s: float) -> None:
+        if not self._stopping:
+            await self._rest(asyncio.sleep(pause_s))
 
     async def _rest(self, waiting: Any) -> None:
         """Wait for something that a stop may break off."""
@@ -139,6 +174,10 @@ class Consumer:
         for delivery in deliveries:
             delivery.attach(into, self._settle, self._transaction)
             self._held[delivery] = delivery
+        if self._stopping:
+            for delivery in deliveries:
+                self._ended(delivery, Release())
+            return
         self._pool.put([delivery for delivery in deliveries if delivery.attempt <= max_attempts])
         for delivery in deliveries:
             if delivery.attempt > max_attempts:  # its last worker died, or lost the lease, without a word
@@ -166,7 +205,8 @@ class Consumer:
 
     @asynccontextmanager
     async def _transaction(self, delivery: Delivery[Any]) -> AsyncIterator[Any]:
-        delivery.take_settlement()
+        if not delivery.take_settlement():
+            raise AlreadySettled(f"message {delivery.id} of queue {delivery.queue!r} is already settled")
         try:
             async with self.source.transaction(delivery) as conn:
                 yield conn
@@ -193,10 +233,3 @@ class Consumer:
             counts.released += 1
         else:
             counts.rejected += 1
-
-
-def _threadsafe(loop: asyncio.AbstractEventLoop, function: Any, delivery: Delivery[Any]) -> None:
-    try:
-        loop.call_soon_threadsafe(function, delivery)
-    except RuntimeError:  # the loop is closed: there is no handler left to tell
-        _log.debug("lost lease of message %s after the end", delivery.id)

@@ -4,13 +4,12 @@ import asyncio
 import inspect
 import typing
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from functools import partial
 from typing import Any
 
 from hanjul.model.delivery import Delivery
 from hanjul.model.errors import InvalidSettings
+from hanjul.runtime.threads import Ending, Threads
 
 Run = Callable[[Any], Awaitable[object]]
 
@@ -25,7 +24,9 @@ class Handler:
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
         self.name = getattr(function, "__qualname__", repr(function))
-        self.is_async = inspect.iscoroutinefunction(function)
+        if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
+            raise InvalidSettings(f"handler {self.name} yields: called, it would do nothing; return instead")
+        self.is_async = _is(inspect.iscoroutinefunction, function)
         self.wants_delivery, self.into = _wanted(function, self.name)
 
     def runner(self, threads: int) -> "Runner":
@@ -34,33 +35,62 @@ class Handler:
 
 
 class Runner:
-    """Runs a handler: a coroutine in place, a plain function in a thread of the consumer's own pool."""
+    """Runs a handler: a coroutine in place, a plain function in a thread of the consumer's own.
+
+    left_behind: whether a call was given up while its thread still works on it; see `rest`.
+    """
 
     def __init__(self, handler: Handler, threads: int) -> None:
         self._handler = handler
-        self._threads = None if handler.is_async else ThreadPoolExecutor(threads, f"hanjul-{handler.name}")
-        self.run: Run = handler.function if self._threads is None else self._in_thread
+        self._threads = None if handler.is_async else Threads(threads, f"hanjul-{handler.name}")
+        self._checks_body = handler.wants_delivery and handler.into is not Any
+        self.run: Run = handler.function if handler.is_async else self._in_thread
+        self.left_behind: dict[asyncio.Task[Any] | None, asyncio.Future[Ending]] = {}
 
     def close(self) -> None:
         """Start nothing more; threads that still run end when their function returns."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.close()
 
     def argument(self, delivery: Delivery[Any]) -> Any:
-        """What the function is called with; raises InvalidMessage if the body is not of its type."""
-        if self._handler.wants_delivery:
-            return delivery
-        return delivery.body
+        """What the function is called with; raises InvalidMessage if the body is not of the type that it asks for."""
+        if not self._handler.wants_delivery:
+            return delivery.body
+        if self._checks_body:
+            _ = delivery.body
+        return delivery
+
+    async def rest(self) -> None:
+        """Wait for the thread of the call that this worker gave up, so that never more than its share are busy."""
+        if (call := self.left_behind.get(worker := asyncio.current_task())) is None:
+            return
+        try:
+            await asyncio.wait({call})
+        finally:
+            del self.left_behind[worker]
 
     async def _in_thread(self, argument: Any) -> object:
-        run = partial(copy_context().run, self._handler.function, argument)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        assert self._threads is not None  # noqa: S101  (only chosen with threads)
+        call = self._threads.call(self._handler.function, argument)
+        try:
+            result, error = await asyncio.shield(call)
+        except asyncio.CancelledError:
+            self.left_behind[asyncio.current_task()] = call
+            raise
+        if error is not None:
+            raise error
+        return await result if inspect.isawaitable(result) else result
+
+
+def _is(kind: Callable[[Any], bool], function: Callable[[Any], Any]) -> bool:
+    """Whether the function, or the object that is called like one, is of this kind."""
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  (its code is looked at)
 
 
 def _wanted(function: Callable[[Any], Any], name: str) -> tuple[bool, Any]:
     try:
         parameters = list(inspect.signature(function).parameters.values())
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(_annotated(function))
     except (TypeError, ValueError, NameError) as error:
         raise InvalidSettings(f"handler {name}: its signature cannot be read: {error}") from error
     required = [p for p in parameters if p.default is p.empty and p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
@@ -72,3 +102,10 @@ def _wanted(function: Callable[[Any], Any], name: str) -> tuple[bool, Any]:
     if typing.get_origin(annotation) is Delivery:
         return True, typing.get_args(annotation)[0]
     return False, annotation
+
+
+def _annotated(function: Any) -> Any:
+    """Where the annotations are: behind partial, and on an object's `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    return function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__

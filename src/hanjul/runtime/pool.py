@@ -32,8 +32,8 @@ class Pool:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._running: dict[Delivery[Any], asyncio.Task[None]] = {}
         self._lost: set[Delivery[Any]] = set()
-        self._workers: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._closed = self._cut = False
+        self.workers: set[asyncio.Task[None]] = set()
 
     @property
     def buffered(self) -> int:
@@ -47,7 +47,7 @@ class Pool:
 
     def start(self) -> None:
         """Start the workers."""
-        self._workers = {asyncio.create_task(self._work()) for _ in range(self._concurrency)}
+        self.workers = {asyncio.create_task(self._work()) for _ in range(self._concurrency)}
 
     def put(self, deliveries: Iterable[Delivery[Any]]) -> None:
         """Buffer deliveries, and wake as many workers as there is work for."""
@@ -56,37 +56,34 @@ class Pool:
             _wake(self._idle.popleft())
 
     def lose(self, delivery: Delivery[Any]) -> None:
-        """The lease is lost: cancel the handler, or forget the delivery if it has not started."""
+        """The lease is lost: cancel the handler, once, or forget the delivery if it has not started."""
         if delivery in self._running:
-            self._lost.add(delivery)
-            self._running[delivery].cancel()
+            if delivery not in self._lost:
+                self._lost.add(delivery)
+                self._running[delivery].cancel()
         elif delivery in self._buffer:
             self._buffer.remove(delivery)
             self._ended(delivery, None)
 
     def close(self) -> list[Delivery[Any]]:
-        """Start nothing more; what was buffered."""
-        self._stopping = True
+        """Start nothing more; what was buffered. The workers end with the handlers that they run."""
+        self._closed = True
         left = list(self._buffer)
         self._buffer.clear()
         while self._idle:
             _wake(self._idle.popleft())
         return left
 
-    async def finished(self, timeout_s: float) -> bool:
-        """Wait for the handlers that run; False if time ran out first. Only after `close`."""
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=timeout_s)
-        return not any(not worker.done() for worker in self._workers)
-
     def cut(self) -> None:
-        """Cancel the handlers that run; their deliveries are released."""
-        for task in self._running.values():
-            task.cancel()
+        """Cancel the handlers that run, once; their deliveries are released. After `close`."""
+        if not self._cut:
+            self._cut = True
+            for worker in self.workers:
+                worker.cancel()
 
     async def _work(self) -> None:
         turn = 0
-        while not self._stopping:
+        while not self._closed:
             if not self._buffer:
                 idle = asyncio.get_running_loop().create_future()
                 self._idle.append(idle)
@@ -94,6 +91,8 @@ class Pool:
                 continue
             delivery = self._buffer.popleft()
             self._ended(delivery, await self._handle(delivery))
+            if self._runner.left_behind:
+                await self._runner.rest()
             turn += 1
             if turn % TURN == 0:
                 await asyncio.sleep(0)
@@ -102,23 +101,34 @@ class Pool:
         """How the delivery ended; None if its lease was lost before or while it was handled."""
         if delivery.lease_until <= time.monotonic():
             return None
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (a worker is a task)
-        self._running[delivery] = task
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101  (a worker is a task)
+        self._running[delivery] = worker
         try:
             return await self._run(delivery)
         except asyncio.CancelledError:
-            task.uncancel()
-            return None if delivery in self._lost else Release()
+            if worker.cancelling() and not self._cut and delivery not in self._lost:
+                self._ended(delivery, Release())  # somebody ends our task, as asyncio.run does at its end
+                raise
+            return self._cancelled(delivery)
         finally:
             del self._running[delivery]
             self._lost.discard(delivery)
+            if worker.cancelling():
+                _forgive(worker)
+
+    def _cancelled(self, delivery: Delivery[Any]) -> Outcome | None:
+        if delivery in self._lost:
+            return None
+        if self._cut:
+            return Release()
+        return Nack("CancelledError: the handler was cancelled from within")
 
     async def _run(self, delivery: Delivery[Any]) -> Outcome:
         try:
             argument = self._runner.argument(delivery)
-        except InvalidMessage as error:
-            return Reject(str(error), kind="decode_error")
+        except Exception as error:  # noqa: BLE001  (a type of the user's may refuse a body with anything)
+            return Reject(str(error) if isinstance(error, InvalidMessage) else _told(error), kind="decode_error")
         try:
             if self._timeout_s is None:
                 result = await self._runner.run(argument)
@@ -126,9 +136,11 @@ class Pool:
                 result = await self._within(argument, self._timeout_s)
         except Outcome as outcome:
             return outcome
-        except Exception as error:  # noqa: BLE001  (whatever a handler raises means that it failed)
+        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever a handler raises, sys.exit() too, means that it failed)
             _log.warning("queue %r, message %s, attempt %d failed", delivery.queue, delivery.id, delivery.attempt, exc_info=error)
-            return Nack(f"{type(error).__name__}: {error}")
+            return Nack(_told(error))
         return result if isinstance(result, Outcome) else Ack()
 
     async def _within(self, argument: Any, timeout_s: float) -> object:
@@ -139,6 +151,19 @@ class Pool:
             if limit.expired():
                 raise Nack(f"timeout: the handler took longer than {timeout_s:g} s") from None
             raise
+
+
+def _told(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  (an error that cannot say what it is)
+        return type(error).__name__
+
+
+def _forgive(worker: "asyncio.Task[None]") -> None:
+    """Take our cancellations back: the worker goes on, and the next handler must not see them."""
+    while worker.uncancel():
+        pass
 
 
 def _wake(idle: "asyncio.Future[None]") -> None:

@@ -4,18 +4,20 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Refusal, Settlement, Source
-from hanjul.model.errors import HanjulError, LeaseLost, Unavailable
+from hanjul.model.errors import LeaseLost, NotFound, Unavailable
 from hanjul.model.outcome import Outcome
 
 _log = logging.getLogger("hanjul.consumer")
 
-MAX_WAIT_S = 2.0
+MAX_WAIT_S = 1.0
 """The longest pause between two tries to settle while the backend is away."""
+
+Failures = Mapping[Delivery[Any], Exception]
 
 
 class Settler:
@@ -27,11 +29,15 @@ class Settler:
         self._pending: list[Settlement] = []
         self._waiters: dict[Delivery[Any], asyncio.Future[None]] = {}
         self._flush: asyncio.Task[None] | None = None
+        self._flushing = self._closed = False
 
     def put(self, delivery: Delivery[Any], outcome: Outcome) -> None:
         """Settle soon; nobody waits for it."""
         self._pending.append((delivery, outcome))
-        if self._flush is None:
+        if self._closed:
+            self._give_up()
+        elif not self._flushing:
+            self._flushing = True
             self._flush = asyncio.create_task(self._run())
 
     async def settle(self, delivery: Delivery[Any], outcome: Outcome) -> None:
@@ -40,28 +46,27 @@ class Settler:
         self.put(delivery, outcome)
         await waiter
 
-    async def drain(self, timeout_s: float) -> bool:
-        """Wait until all that was put is settled; False if time ran out first."""
-        if self._flush is None:
-            return True
-        done, _ = await asyncio.wait({self._flush}, timeout=timeout_s)
-        return bool(done)
-
-    def abandon(self) -> None:
-        """Give up what is not settled yet; its leases expire."""
+    async def close(self, timeout_s: float) -> bool:
+        """Settle what was put, as far as timeout_s goes; the leases of the rest expire. True if there is no rest."""
         if self._flush is not None:
+            await asyncio.wait({self._flush}, timeout=timeout_s)
             self._flush.cancel()
+            await asyncio.wait({self._flush})
+        self._closed = True
+        return self._give_up()
 
     async def _run(self) -> None:
-        try:
-            while self._pending:
-                batch, self._pending = self._pending, []
+        while self._pending:
+            batch, self._pending = self._pending, []
+            try:
                 await self._commit(batch)
-        finally:
-            self._flush = None
+            except asyncio.CancelledError:
+                self._pending = batch + self._pending
+                raise
+        self._flushing = False
 
-    async def _commit(self, batch: list[Settlement]) -> None:
-        repeated = False
+    async def _commit(self, batch: list[Settlement], *, repeated: bool = False) -> None:
+        """Try until the backend has an answer. It may refuse a batch for one of its settlements: then try each alone."""
         wait_s = 0.05
         while True:
             try:
@@ -71,26 +76,44 @@ class Settler:
                 repeated = True
                 await asyncio.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311  (spread, not secrecy)
                 wait_s = min(MAX_WAIT_S, wait_s * 2)
-            except HanjulError as error:
-                _log.error("queue %r refuses to settle: %s", self._source.queue, error)
-                self._finish(batch, dict.fromkeys([delivery for delivery, _ in batch], error))
+            except Exception as error:  # noqa: BLE001  (one that cannot be settled must not keep the others from it)
+                if len(batch) == 1 or isinstance(error, NotFound):
+                    self._finish(batch, dict.fromkeys([delivery for delivery, _ in batch], error))
+                    return
+                for one in batch:
+                    await self._commit([one], repeated=True)
                 return
             else:
-                self._finish(batch, _lost(refusals, repeated))
+                self._finish(batch, _lost(refusals, repeated=repeated))
                 return
 
-    def _finish(self, batch: list[Settlement], failures: "dict[Delivery[Any], HanjulError]") -> None:
+    def _finish(self, batch: list[Settlement], failures: Failures) -> None:
         for delivery, outcome in batch:
             failure = failures.get(delivery) if failures else None
             waiter = self._waiters.pop(delivery, None) if self._waiters else None
-            if failure is not None and waiter is None:
-                _log.warning("%s; it may be handled twice", failure)
             if waiter is not None and not waiter.done():
-                waiter.set_result(None) if failure is None else waiter.set_exception(failure)
+                _answer(waiter, failure)
+            elif failure is not None:
+                _log.warning("message %s of queue %r is not settled and may be handled twice: %s",
+                             delivery.id, delivery.queue, failure)  # fmt: skip
             self._settled(delivery, outcome, failure is None)
 
+    def _give_up(self) -> bool:
+        left, self._pending = self._pending, []
+        error = Unavailable("the consumer has stopped; this was not settled, its lease expires")
+        self._finish(left, dict.fromkeys([delivery for delivery, _ in left], error))
+        return not left
 
-def _lost(refusals: Sequence[Refusal], repeated: bool) -> "dict[Delivery[Any], HanjulError]":
+
+def _answer(waiter: "asyncio.Future[None]", failure: Exception | None) -> None:
+    if failure is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(failure)
+        waiter.exception()  # looked at: its handler may have been cancelled meanwhile
+
+
+def _lost(refusals: Sequence[Refusal], *, repeated: bool) -> Failures:
     """The refusals that mean a lost lease.
 
     After a lost connection the first try may have settled already: then the message is gone, and while its lease ran
