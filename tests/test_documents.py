@@ -1,0 +1,75 @@
+"""The documents: both READMEs say the same, links lead somewhere, what they name exists, examples run."""
+
+import ast
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from hanjul.cli.main import hanjul
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob("src/**/*.md")])
+CODE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def code_blocks(document: Path) -> list[tuple[str, str]]:
+    """The code of a document, without its comments: those are in the document's language."""
+    return [(language, re.sub(r"\s*(#|--) .*", "", code)) for language, code in CODE.findall(document.read_text())]
+
+
+def test_both_readmes_show_the_same_code() -> None:
+    assert code_blocks(ROOT / "README.md") == code_blocks(ROOT / "README.ko.md")
+
+
+def test_both_readmes_have_the_same_parts() -> None:
+    def parts(name: str) -> list[str]:
+        return re.findall(r"^(#+|\||\d\.|-)", (ROOT / name).read_text(), re.MULTILINE)
+
+    assert parts("README.md") == parts("README.ko.md")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text())
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_examples_are_python(document: Path) -> None:
+    for language, code in CODE.findall(document.read_text()):
+        if language == "python":
+            compile(code, str(document), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_that_are_named_exist(document: Path) -> None:
+    named = re.findall(
+        r"^hanjul (\w+)(?: (\w+))?", "\n".join(code for _, code in CODE.findall(document.read_text())), re.MULTILINE
+    )
+
+    for command, subcommand in named:
+        found = hanjul.commands[command]
+        if isinstance(found, click.Group) and subcommand:
+            assert subcommand in found.commands
+
+
+def test_every_setting_is_documented() -> None:
+    from hanjul.config import ENVIRONMENT
+
+    documented = (ROOT / "docs" / "running.md").read_text()
+
+    assert [name for name in ENVIRONMENT if f"`{name}`" not in documented] == []
+
+
+def test_every_sql_function_for_users_is_documented() -> None:
+    from hanjul.sql import functions
+
+    documented = (ROOT / "docs" / "sql.md").read_text()
+    names = {name for file in functions() for name in re.findall(r'function \w+\."?([a-z]\w*)', file.text)}
+    inner = {"validate_queue_name", "format_table_name", "acquire_queue_lock", "detach_archive", "counts_releases"}
+    inner |= {"wake", "wait", "unwait", "ready", "send_many"}
+
+    assert sorted(name for name in names - inner if name not in documented) == []
