@@ -39,7 +39,7 @@ def _run(name: str, args: argparse.Namespace, out: Console, progress: Console) -
     systems = [system for system in suite.SYSTEMS if not args.systems or system in args.systems]
     with server() as running:
         progress.print(f"{name}: PostgreSQL {running.settings['server_version']} runs")
-        samples = suite.run(running, systems, progress, quick=args.quick, rounds=args.rounds)
+        samples = suite.run(running, systems, progress, quick=args.quick, rounds=args.rounds, questions=args.questions)
     out.print(table(samples, systems, suite.OURS, title=f"{name}: medians; x: how many times better {suite.OURS} is"))
     for system in systems:
         out.print(f"- {system}: {suite.settings_of(system)}", highlight=False, soft_wrap=True)
@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round, about 90 seconds: coarse numbers")
     parser.add_argument("--rounds", type=int, metavar="N", help="other than the usual number of rounds")
     parser.add_argument("--systems", type=lambda text: text.split(","), metavar="A,B", help="only these")
+    parser.add_argument("--questions", type=lambda text: text.split(","), metavar="A,B", help="only these of the suite")
     return parser.parse_args()
 
 

@@ -13,10 +13,13 @@ from bench.queues.systems import OURS, SYSTEMS, settings_of
 
 __all__ = ["OURS", "SYSTEMS", "run", "settings_of"]
 
-QUESTIONS = (enqueue.measure, worker.measure, pickup.measure)
+QUESTIONS = {"enqueue": enqueue.measure, "worker": worker.measure, "pickup": pickup.measure}
 
 
-def run(server: Server, systems: list[str], progress: Console, *, quick: bool, rounds: int | None) -> Samples:
-    """Ask every question to every system.  rounds: other than the usual number."""
+def run(
+    server: Server, systems: list[str], progress: Console, *, quick: bool, rounds: int | None, questions: list[str] | None
+) -> Samples:
+    """Put the questions to every system.  rounds: other than the usual number.  questions: other than all."""
     sizes = QUICK if quick else FULL
-    return ask_all([partial(ask, Bench(server, sizes)) for ask in QUESTIONS], systems, rounds or sizes.rounds, progress)
+    asked = [partial(QUESTIONS[name], Bench(server, sizes)) for name in questions or QUESTIONS]
+    return ask_all(asked, systems, rounds or sizes.rounds, progress)
