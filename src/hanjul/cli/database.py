@@ -12,7 +12,7 @@ from hanjul.postgres import script
 from hanjul.sql import extension_files, install_script
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="Install the schema, or bring it up to date.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.pass_context
 def migrate(context: click.Context, *, dry_run: bool) -> None:
@@ -54,7 +54,7 @@ def _tell_of_pgmq(plan: schema.Plan) -> None:
         click.echo("schema pgmq belongs to another installation of pgmq; it was left alone, hanjul works with it", err=True)
 
 
-@click.command()
+@click.command(short_help="Print the schema as one SQL file, or run one.")
 @click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Run this SQL file.")
 @click.option("--extension", type=click.Path(file_okay=False, path_type=Path), help="Write CREATE EXTENSION's files there.")
 @as_json

@@ -7,7 +7,7 @@ import click
 from hanjul.model.errors import InvalidSettings
 
 
-@click.command()
+@click.command(short_help="The tutorial, 2,000 e-mails, a killed worker.")
 @click.option("--mails", default=2000, show_default=True, help="How many e-mails to deliver.")
 def demo(mails: int) -> None:
     """Run the tutorial, then deliver e-mails with two workers, one of which is killed on the way.

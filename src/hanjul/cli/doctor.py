@@ -23,7 +23,7 @@ Check = tuple[str, bool, str]
 """What was looked at, whether it is well, and what was seen or is to be done."""
 
 
-@click.command()
+@click.command(short_help="Check installation, database, schema, wake-ups.")
 @as_json
 def doctor(*, as_json: bool) -> None:
     """Check the installation, the database, the schema and the wake-ups. Exit code 1 if anything needs a hand."""

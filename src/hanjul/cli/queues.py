@@ -92,7 +92,7 @@ def peek(queue: str, qty: int, *, as_json: bool) -> None:
         show(queues.peek(queue, qty=qty), MESSAGE, as_json=as_json, empty="no visible message")
 
 
-@queue.command()
+@queue.command(short_help="Move messages to the archive.")
 @name
 @click.argument("msg_ids", nargs=-1, required=True, type=int, metavar="MSG_ID...")
 def archive(queue: str, msg_ids: tuple[int, ...]) -> None:
@@ -135,7 +135,7 @@ def metrics(queue: str | None, *, as_json: bool) -> None:
         show(found, METRICS, as_json=as_json, empty="no queues yet: hanjul queue create NAME")
 
 
-@queue.command()
+@queue.command(short_help="Put dead letters back, or list them.")
 @name
 @click.option("--qty", type=int, help="How many at most, oldest first; all if not given.")
 @click.option("--list", "only_list", is_flag=True, help="Only show the dead letters.")

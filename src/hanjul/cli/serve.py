@@ -33,7 +33,7 @@ level = click.option(
 json_logs = click.option("--json-logs", is_flag=True, help="Log one JSON object a line.")
 
 
-@click.command()
+@click.command(short_help="Run the consumers of an app.")
 @click.argument("target", metavar="MODULE:APP")
 @level
 @json_logs
@@ -55,7 +55,7 @@ def worker(target: str, log_level: str, *, json_logs: bool) -> None:
         os._exit(NOT_DRAINED)
 
 
-@click.command()
+@click.command(short_help="Everything in one process.")
 @click.argument("target", metavar="[MODULE:APP]", required=False)
 @level
 @json_logs
