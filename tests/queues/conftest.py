@@ -1,11 +1,13 @@
 """The queue client, async and sync, under one specification."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from tests.pgbouncer import pgbouncer
 
 from hanjul import Database, DatabaseSync, Queues, QueuesSync
 
@@ -25,11 +27,30 @@ class Awaited:
         return call
 
 
+@pytest.fixture(scope="session")
+def pooler(server: str) -> Iterator[str]:
+    """A transaction pooler before the server; its URL names no database of a test."""
+    with pgbouncer(server) as url:
+        yield url
+
+
+@pytest.fixture
+def pooled_dsn(pooler: str, dsn: str) -> str:
+    """The test's own database, by way of the pooler."""
+    return urlsplit(pooler)._replace(path=urlsplit(dsn).path).geturl()
+
+
 @pytest.fixture(params=["async", "sync"])
-async def queues(request: pytest.FixtureRequest, dsn: str) -> AsyncIterator[Queues]:
-    """Each test that asks for this one runs twice."""
-    if request.param == "async":
-        async with Queues(Database(dsn)) as queues:
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each test that asks for `queues` runs once for each kind of client."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def queues(kind: str, dsn: str, request: pytest.FixtureRequest) -> AsyncIterator[Queues]:
+    """A client of the test's own database; `pooled`: through a transaction pooler."""
+    if kind in {"async", "pooled"}:
+        async with Queues(Database(request.getfixturevalue("pooled_dsn") if kind == "pooled" else dsn)) as queues:
             yield queues
     else:
         with QueuesSync(DatabaseSync(dsn)) as sync:

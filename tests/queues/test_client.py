@@ -9,6 +9,11 @@ import pytest
 from hanjul import Message, QueueNotFound, Queues
 
 
+@pytest.fixture(params=["async", "sync", "pooled"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 async def test_a_message_is_read_as_it_was_sent(mail: Queues) -> None:
     msg_id = await mail.send("mail", {"to": "ada"}, headers={"trace": "7"})
 
