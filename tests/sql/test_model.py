@@ -12,16 +12,17 @@ from itertools import count
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-EXAMPLES = int(os.environ.get("HANJUL_MODEL_EXAMPLES", "12"))
-STEPS = int(os.environ.get("HANJUL_MODEL_STEPS", "40"))
+EXAMPLES = int(os.environ.get("HANJUL_MODEL_EXAMPLES", "16"))
+STEPS = int(os.environ.get("HANJUL_MODEL_STEPS", "30"))
 FAR_S = 3600
 _queue_numbers = count(1)
 
 WHO = st.integers(0, 2)
 QTY = st.integers(1, 4)
-HIDE = st.booleans()
+HIDE = st.sampled_from([False, False, True])
+SELDOM = st.integers(0, 5).map(lambda n: n == 5)
 PICKS = st.lists(st.integers(0, 1000), min_size=1, max_size=4)
 
 
@@ -104,7 +105,7 @@ class Queue(RuleBasedStateMachine):
         super().__init__()
         self.name = f"model{next(_queue_numbers)}"
         self.model = Model()
-        self.deliveries: list[tuple[int, int]] = [(1, 1)]  # so that one never made is tried too
+        self.deliveries: list[tuple[int, int]] = []
         self.bodies = count(1)
         self.watch.run("select pgmq.create(%s)", self.name)
 
@@ -115,6 +116,12 @@ class Queue(RuleBasedStateMachine):
 
     def ask(self, who: int, call: str, *args: object) -> list:
         return self.sessions[who].rows(f"select * from {call}", self.name, *args)
+
+    @initialize(bodies=st.integers(3, 6), qtys=st.lists(QTY, min_size=2, max_size=4))
+    def some_messages_were_delivered_before(self, bodies, qtys):
+        self.send(0, bodies, hidden=False, how="send_batch")
+        for qty in qtys:
+            self.claim(0, qty, hide=False)
 
     # transactions and time
 
@@ -139,24 +146,17 @@ class Queue(RuleBasedStateMachine):
 
     # sending
 
-    @rule(who=WHO, hidden=HIDE)
-    def send(self, who, hidden):
-        body = next(self.bodies)
-        [[sent]] = self.ask(who, "pgmq.send(%s, to_jsonb(%s::int), %s::int)", body, FAR_S if hidden else 0)
-        assert sent == self.model.send(who, body, hidden=hidden)
-
-    @rule(who=WHO, number=QTY, hidden=HIDE)
-    def send_batch(self, who, number, hidden):
-        bodies = [next(self.bodies) for _ in range(number)]
-        msgs = [json.dumps(body) for body in bodies]
-        sent = self.ask(who, "pgmq.send_batch(%s, %s::text[]::jsonb[], %s::int)", msgs, FAR_S if hidden else 0)
-        assert sent == [(self.model.send(who, body, hidden=hidden),) for body in bodies]
-
-    @rule(who=WHO, number=QTY, hidden=HIDE)
-    def send_many(self, who, number, hidden):
-        bodies = [next(self.bodies) for _ in range(number)]
-        batch = json.dumps([[body, None, FAR_S if hidden else None] for body in bodies])
-        sent = self.ask(who, "hanjul.send_many(%s, %s)", batch)
+    @rule(who=WHO, number=QTY, hidden=HIDE, how=st.sampled_from(["send", "send_batch", "send_many"]))
+    def send(self, who, number, hidden, how):
+        bodies = [next(self.bodies) for _ in range(1 if how == "send" else number)]
+        delay = FAR_S if hidden else 0
+        if how == "send":
+            sent = self.ask(who, "pgmq.send(%s, to_jsonb(%s::int), %s::int)", *bodies, delay)
+        elif how == "send_batch":
+            msgs = [json.dumps(body) for body in bodies]
+            sent = self.ask(who, "pgmq.send_batch(%s, %s::text[]::jsonb[], %s::int)", msgs, delay)
+        else:
+            sent = self.ask(who, "hanjul.send_many(%s, %s)", json.dumps([[body, None, delay] for body in bodies]))
         assert sent == [(self.model.send(who, body, hidden=hidden),) for body in bodies]
 
     # receiving
@@ -217,8 +217,10 @@ class Queue(RuleBasedStateMachine):
             self.model.put(who, msg_id, replace(version, place=finish[1]))
 
     @precondition(lambda self: not self.model.in_transaction)
-    @rule(who=WHO)
-    def purge(self, who):
+    @rule(who=WHO, really=SELDOM)
+    def purge(self, who, really):
+        if not really:
+            return
         found = self.model.at(who, "queue")
         assert self.ask(who, "pgmq.purge_queue(%s)") == [(len(found),)]
         for msg_id, version in found:
@@ -227,8 +229,8 @@ class Queue(RuleBasedStateMachine):
     # settling, by attempts new and old
 
     def settle(self, who, picks, call, *more, change, again=False):
-        newest_first = self.deliveries[::-1]
-        chosen = dict(newest_first[pick % len(newest_first)] for pick in picks)
+        recent = self.deliveries[-12:]
+        chosen = dict(recent[pick % len(recent)] for pick in picks)
         pairs = sorted((i, n) for i, n in chosen.items() if not self.model.is_locked_for(who, i))
         held = dict(self.in_queue(who, [msg_id for msg_id, _ in pairs]))
         refused = []
