@@ -100,10 +100,11 @@ class Proxy:
         await self._reset()
 
     async def _reset(self) -> None:
-        for writer in list(self._writers):
+        broken = set(self._writers)
+        for writer in broken:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
             writer.transport.abort()
-        while self._writers:
+        while self._writers & broken:
             await asyncio.sleep(0.001)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
