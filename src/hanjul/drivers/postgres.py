@@ -14,7 +14,6 @@ from hanjul.model.errors import LeaseLost
 from hanjul.model.outcome import Nack, Outcome, Reject, Release
 from hanjul.postgres import Database
 from hanjul.postgres.alone import AloneConnection
-from hanjul.queues import calls
 
 CAPABILITIES = Capabilities(
     delay=Support.NATIVE,
@@ -64,7 +63,7 @@ class PostgresSource:
 
     async def open(self) -> None:
         """Raises QueueNotFound, SchemaMismatch, Unavailable."""
-        await self._database.rows(calls.peek(self.queue, 1, Any))
+        await self.fetch(0, 30.0)  # leases nothing, and fails as the first real one would
         await self._driver.wakeups.open()
 
     async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
@@ -88,7 +87,7 @@ class PostgresSource:
 
         call = lease_calls.claim(queue, lease_s, limit, row)
         deliveries = await self._database.rows(call, timeout_s=_answer_s(lease_s))
-        if len(deliveries) == limit:
+        if 0 < len(deliveries) == limit:
             self._driver.wakeups.busy(queue)
         return deliveries
 
