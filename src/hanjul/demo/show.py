@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.resources import files
 
 import psycopg
@@ -58,12 +59,15 @@ def _tutorial(url: str) -> None:
     for result in run(url, files(__package__).joinpath("tutorial.sql").read_text("utf-8")):
         console.print(f"  [dim]{result.statement};[/dim]", soft_wrap=True)
         for row in result.rows:
-            shown = ", ".join(
-                f"{name}={value}" for name, value in zip(result.columns, row, strict=True) if value not in (None, "")
-            )
+            seen = [(name, value) for name, value in zip(result.columns, row, strict=True) if value not in (None, "")]
+            shown = ", ".join(f"{name}={_short(value)}" for name, value in seen)
             console.print(f"    [green]->[/green] {shown or 'done'}", soft_wrap=True, markup=True)
         if result.columns and not result.rows:
             console.print("    [green]->[/green] no row: the message is leased to the reader above")
+
+
+def _short(value: object) -> str:
+    return f"{value:%H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 
 def _mails(url: str, count: int) -> Verdict:
@@ -171,10 +175,8 @@ def _tell(result: Verdict, seconds: float) -> None:
     lines = [
         ("delivered", f"{result.delivered:,} of {result.sent:,}"),
         ("lost", f"{result.lost}"),
-        (
-            "twice",
-            f"{result.twice} (in flight in the killed worker; at most {mailer.PREFETCH}), unexplained: {result.unexplained}",
-        ),
+        ("twice", f"{result.twice}, in flight in the killed worker (at most {mailer.PREFETCH})"),
+        ("twice for no reason", f"{result.unexplained}"),
         ("damaged", f"{result.damaged}"),
         ("left in queue", f"{result.left_in_queue}"),
         ("rate", f"{result.rate:,.0f} e-mails/s"),
