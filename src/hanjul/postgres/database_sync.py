@@ -105,7 +105,7 @@ class DatabaseSync:
 
     def _rows(self, call: Call[R], timeout_s: float) -> list[R]:
         with self.connection(timeout_s=timeout_s) as conn:
-            cursor = conn.execute(call.statement(percent), call.parameters)
+            cursor = conn.execute(call.statement(percent), [_written(value) for value in call.parameters])
             make = call.row
             return [make(*row) for row in cursor.fetchall()]
 
@@ -118,8 +118,18 @@ class DatabaseSync:
         conn.close()
 
 
+def _written(value: object) -> object:
+    """Whole numbers as the server reads them: psycopg would ask each by itself whether it needs quotes, for a microsecond."""
+    if isinstance(value, list) and set(map(type, value)) == {int}:
+        return f"{{{','.join(map(str, value))}}}"
+    return value
+
+
 def _refused(shown_url: str, error: Exception) -> HanjulError:
     text = str(error).strip()
-    if any(word in text for word in ("authentication", "does not exist", "no pg_hba.conf entry", "not translate host")):
+    if any(
+        word in text
+        for word in ("authentication", "does not exist", "no pg_hba.conf entry", "not translate host", "failed to resolve host")
+    ):
         return InvalidSettings(f"cannot use {shown_url}: {text}. Check DATABASE_URL")
     return Unavailable(f"cannot reach {shown_url}: {text}. Is the server up, and is DATABASE_URL right?")

@@ -45,7 +45,7 @@ def translate(error: Exception) -> HanjulError:
         return Interrupted(f"{_SAFE_TO_REPEAT[state]}: {text}")
     if state in _BAD_VALUE or isinstance(error, psycopg.DataError):
         return BadInput(text)
-    if state in {"53300", "57P03"}:
+    if state in {"53300", "57P03", "25006"}:  # full, starting or stopping, a standby after a failover
         return Unavailable(text)
     if _is_connection_loss(error, state):
         return ConnectionLost(text)

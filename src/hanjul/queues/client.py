@@ -62,7 +62,7 @@ class Queues:
 
     async def list(self) -> list[QueueRecord]:
         """All queues, by name."""
-        return await self._database.rows(calls.list_queues())
+        return sorted(await self._database.rows(calls.list_queues()), key=lambda queue: queue.queue_name)
 
     async def metrics(self, queue: str) -> Metrics:
         """Counts and ages of a queue."""
@@ -70,8 +70,8 @@ class Queues:
         return metrics
 
     async def metrics_all(self) -> Sequence[Metrics]:
-        """Counts and ages of every queue."""
-        return await self._database.rows(calls.metrics_all())
+        """Counts and ages of every queue, by name."""
+        return sorted(await self._database.rows(calls.metrics_all()), key=lambda queue: queue.queue_name)
 
     async def info(self, queue: str) -> QueueInfo:
         """Metrics, and how many messages are in flight, delayed and archived.

@@ -62,7 +62,7 @@ class QueuesSync:
 
     def list(self) -> list[QueueRecord]:
         """All queues, by name."""
-        return self._database.rows(calls.list_queues())
+        return sorted(self._database.rows(calls.list_queues()), key=lambda queue: queue.queue_name)
 
     def metrics(self, queue: str) -> Metrics:
         """Counts and ages of a queue."""
@@ -70,8 +70,8 @@ class QueuesSync:
         return metrics
 
     def metrics_all(self) -> Sequence[Metrics]:
-        """Counts and ages of every queue."""
-        return self._database.rows(calls.metrics_all())
+        """Counts and ages of every queue, by name."""
+        return sorted(self._database.rows(calls.metrics_all()), key=lambda queue: queue.queue_name)
 
     def info(self, queue: str) -> QueueInfo:
         """Metrics, and how many messages are in flight, delayed and archived.
