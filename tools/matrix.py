@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 UV = Path(sys.executable).parent / "uv"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 CORE = ("tests/config", "tests/model", "tests/queues", "tests/runtime")
-QUICK = ("-q", "-n", "2", "-m", "not slow", "-p", "no:cacheprovider", "--no-header")
+QUICK = ("-q", "-n", "2", "-p", "no:cacheprovider", "--no-header", "--deselect", "tests/queues/test_pooler.py")
 
 EVERYTHING = ("--editable", ".[all]", "--group", "test")
 """What the oldest packages are chosen for."""
@@ -32,13 +32,16 @@ def main() -> int:
 
 
 def interpreters() -> dict[str, str]:
-    """Version -> program, of the CPythons on PATH and of those that uv has installed."""
-    found = {version: path for version in VERSIONS if (path := shutil.which(f"python{version}")) is not None}
+    """Version -> program, of the CPythons on PATH, in pyenv's directory, and of those that uv has installed."""
     listed = _output(UV, "python", "list", "--only-installed", "--offline")
-    for version, path in re.findall(r"cpython-(3\.\d+)\.\d+-\S+\s+(\S+)", listed):
-        if version in VERSIONS:
-            found.setdefault(version, path)
-    return found
+    candidates = re.findall(r"cpython-\S+\s+(\S+)", listed)
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    candidates += sorted(str(path) for path in pyenv.glob("3.*/bin/python"))
+    candidates += [path for version in VERSIONS if (path := shutil.which(f"python{version}"))]
+    found: dict[str, str] = {}
+    for path in candidates:  # a program on PATH may be a mere shim, so each is asked
+        found.setdefault(_output(path, "-c", "import platform as p; print(p.python_implementation(), p.python_version())"), path)
+    return {version: path for version in VERSIONS for told, path in found.items() if told.startswith(f"CPython {version}.")}
 
 
 def _locked(version: str, python: str) -> Path | None:

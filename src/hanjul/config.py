@@ -41,9 +41,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.max_connections < 2:
-            raise ValueError(f"max_connections must be 2 or more, not {self.max_connections}")
+            raise InvalidSettings(f"max_connections must be 2 or more, not {self.max_connections}")
         if self.max_message_bytes < 1:
-            raise ValueError(f"max_message_bytes must be 1 or more, not {self.max_message_bytes}")
+            raise InvalidSettings(f"max_message_bytes must be 1 or more, not {self.max_message_bytes}")
 
 
 def settings(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
@@ -62,5 +62,5 @@ def settings(environment: Mapping[str, str] | None = None, directory: Path | Non
 def _from_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InvalidSettings(f"{file}: {error}") from None
