@@ -149,7 +149,7 @@ class MemoryDriver:
                 if message is not None and message.is_held_by(delivery):
                     _apply(place, message, outcome)
                     _wake(place)
-                elif message is None or message.settled != delivery.fence or not isinstance(outcome, Nack | Release):
+                elif message is None or message.reads != delivery.fence or not isinstance(outcome, Nack | Release):
                     refused.append(Refusal(delivery, None if message is None else message.reads))
         return refused
 

@@ -12,6 +12,7 @@ later, a plain INSERT. It starts fast because such a commit mostly follows soon.
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from hanjul.drivers import lease_calls
@@ -51,7 +52,7 @@ class Wakeups:
         self._idle: dict[str, _Idle] = {}
         self._locked: set[str] = set()
         self._missed: set[str] = set()
-        self._unlocking: set[asyncio.Task[bool]] = set()
+        self._locking: set[asyncio.Task[bool]] = set()
         self._look = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -72,7 +73,7 @@ class Wakeups:
         """Stop; the wait locks go with the listening session."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task, *self._unlocking})
+            await asyncio.wait({self._task, *self._locking})
         if self._listener is not None:
             await self._listener.close()
 
@@ -101,21 +102,25 @@ class Wakeups:
         folded = queue.lower()
         if folded in self._locked and folded not in self._idle and self._listener is not None:
             self._locked.discard(folded)
-            unlocking = asyncio.create_task(self._listener.run(lease_calls.unwait([folded])))
-            self._unlocking.add(unlocking)
-            unlocking.add_done_callback(self._unlocking.discard)
+            self._say(self._listener.run(lease_calls.unwait([folded])))
 
     async def _lock(self, folded: str) -> bool:
-        assert self._listener is not None  # noqa: S101  (only called while listening)
+        """Take the wait lock; broken off, it is taken all the same: the session is everybody's."""
         self._locked.add(folded)
         self._missed.discard(folded)
-        taken = False
-        try:
-            taken = await self._listener.run(lease_calls.wait([folded]))
-        finally:
-            if not taken:
-                self._locked.discard(folded)
+        return await asyncio.shield(self._say(self._take_lock(folded)))
+
+    async def _take_lock(self, folded: str) -> bool:
+        taken = self._listener is not None and await self._listener.run(lease_calls.wait([folded]))
+        if not taken:
+            self._locked.discard(folded)
         return taken
+
+    def _say(self, words: Coroutine[None, None, bool]) -> "asyncio.Task[bool]":
+        task = asyncio.create_task(words)
+        self._locking.add(task)
+        task.add_done_callback(self._locking.discard)
+        return task
 
     def _heard(self, queue: str) -> None:
         if queue in self._idle:

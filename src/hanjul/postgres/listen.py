@@ -72,6 +72,7 @@ class Listener:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+            self._task = None  # a connect that was broken off lives on in it
         self._disconnect()
 
     async def run(self, call: Call[Any]) -> bool:

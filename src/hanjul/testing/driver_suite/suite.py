@@ -1,0 +1,14 @@
+"""The whole suite in one class."""
+
+from hanjul.testing.driver_suite.attempts import Attempts
+from hanjul.testing.driver_suite.flow import Flow
+from hanjul.testing.driver_suite.grouping import Grouping
+from hanjul.testing.driver_suite.leases import Leases
+from hanjul.testing.driver_suite.limits import Limits
+from hanjul.testing.driver_suite.outcomes import Outcomes
+from hanjul.testing.driver_suite.settlement import Settlement
+from hanjul.testing.driver_suite.stopping import Stopping
+
+
+class DriverSuite(Flow, Limits, Outcomes, Settlement, Attempts, Leases, Stopping, Grouping):
+    """Every rule of the loop. Give it a fixture `harness`."""
