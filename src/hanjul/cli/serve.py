@@ -6,7 +6,9 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import click
 from hanjul import embedded
 from hanjul.app import App, address
 from hanjul.config import settings
-from hanjul.model.errors import InvalidSettings
+from hanjul.model.errors import InvalidSettings, Unavailable
 from hanjul.observe import set_up
 from hanjul.postgres.conninfo import without_password
 
@@ -23,6 +25,9 @@ _log = logging.getLogger("hanjul")
 
 NOT_DRAINED = 7
 """The exit code of a worker that had to cut its handlers short."""
+
+START_S = 60.0
+"""How long a worker that starts waits for a database that is away."""
 
 level = click.option(
     "--log-level",
@@ -106,7 +111,8 @@ def _tell_where(url: str, *, is_embedded: bool) -> None:
 async def _serve(app: App) -> bool:
     """Run the app's consumers until a signal; True if all was drained."""
     stop = _on_signals(app.cut)
-    await app.start()
+    if not await _started(app, stop):
+        return True
     for spec in app.specs:
         _log.info(
             "consuming queue %r with %s: concurrency %d, prefetch %d, lease %g s",
@@ -118,6 +124,24 @@ async def _serve(app: App) -> bool:
     for consumer in app.consumers:
         _log.info("queue %r: %s", consumer.spec.queue, consumer.counts)
     return drained
+
+
+async def _started(app: App, stop: asyncio.Event) -> bool:
+    """Start the app; a database that is away, as while it restarts, is waited for. False if a signal came first."""
+    deadline, pause_s = time.monotonic() + START_S, 0.2
+    while not stop.is_set():
+        try:
+            await app.start()
+        except Unavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            _log.warning("%s Trying again", error)
+        else:
+            return True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+        pause_s = min(5.0, pause_s * 2)
+    return False
 
 
 async def _until_signalled() -> bool:
