@@ -135,10 +135,10 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
-async def test_each_state_has_its_error(dsn: str, state: str) -> None:
+async def test_each_state_has_its_error(server: str, state: str) -> None:
     raising = f"do $$ begin raise exception 'for a test' using errcode = '{state}'; end $$"
 
-    async with await psycopg.AsyncConnection.connect(dsn) as conn:
+    async with await psycopg.AsyncConnection.connect(server) as conn:
         with pytest.raises(psycopg.Error) as caught:
             await conn.execute(raising.encode())
 

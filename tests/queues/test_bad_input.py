@@ -55,16 +55,16 @@ async def test_names_that_no_queue_can_have(queues: Queues) -> None:
     assert await queues.list() == []
 
 
-@pytest.mark.parametrize("name", ["q" * 47, "줄" * 20, 'a"b', "a b", "Ärger", "select", "a.b", "a%sb", "a:p1b", "\\", "🙂"])
-async def test_names_that_are_unusual_and_good(queues: Queues, name: str) -> None:
-    await queues.create(name)
+async def test_names_that_are_unusual_and_good(queues: Queues) -> None:
+    for name in ("q" * 47, "줄" * 20, 'a"b', "a b", "Ärger", "select", "a.b", "a%sb", "a:p1b", "\\", "🙂"):
+        await queues.create(name)
 
-    msg_id = await queues.send(name, 1)
+        msg_id = await queues.send(name, 1)
 
-    [read] = await queues.read(name)
-    assert (read.msg_id, await queues.archive(name, msg_id)) == (msg_id, [msg_id])
-    assert (await queues.info(name)).archived_messages == 1
-    assert await queues.drop(name)
+        [read] = await queues.read(name)
+        assert (read.msg_id, await queues.archive(name, msg_id)) == (msg_id, [msg_id])
+        assert (await queues.info(name)).archived_messages == 1
+        assert await queues.drop(name)
 
 
 async def test_a_queue_that_does_not_exist_is_named(queues: Queues) -> None:
