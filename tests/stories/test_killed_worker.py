@@ -87,16 +87,15 @@ def test_a_worker_frozen_beyond_its_lease_can_settle_nothing(queues: hanjul.Queu
 
 
 def test_workers_that_are_replaced_one_by_one_leave_nothing_to_wait_for(queues: hanjul.QueuesSync, team: Workers) -> None:
-    queues.send_batch("mail", list(range(600)))
+    queues.send_batch("mail", list(range(3000)))
     running = [team.start("sleeper", seconds=0.02), team.start("sleeper", seconds=0.02)]
 
-    for _ in range(4):
-        handled = len(team.history())
-        until(lambda handled=handled: len(team.history()) > handled + 60)
+    for _ in range(3):
         old = running.pop(0)
+        until(lambda old=old: sum(event.pid == old.pid for event in team.history()) > 30)
         old.terminate()
         running.append(team.start("sleeper", seconds=0.02))
         assert old.wait(20) == 0
     until(lambda: length(queues) == 0, seconds=20)  # less than a lease of 30 s
 
-    assert {key: len(events) for key, events in team.starts().items()} == dict.fromkeys(range(600), 1)
+    assert {key: len(events) for key, events in team.starts().items()} == dict.fromkeys(range(3000), 1)
