@@ -2,6 +2,7 @@
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("plans")  # the large queues are filled once
 MANY = 200_000
 STATES = {  # rows, before they come, after
     "never analysed": (MANY, "", ""),
