@@ -10,7 +10,7 @@ BENCH  := .venv-bench
 export UV_PYTHON_DOWNLOADS = never
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format generate bench lock matrix clean
+.PHONY: help demo test check format generate bench lock matrix older clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,7 +29,7 @@ demo: $(READY)  ## start PostgreSQL, run the tutorial, deliver 2,000 e-mails, ki
 
 test: check  ## everything: the gate, then all tests (end to end, with real servers and real failures)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
-	@$(MAKE) --no-print-directory matrix
+	@$(MAKE) --no-print-directory older matrix
 
 check: $(READY)  ## format, lint, strict types, floors, generated files fresh, SQL matches calls.py
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "format, lint: ok"
@@ -41,6 +41,11 @@ format: $(READY)  ## put the code into its standard form
 
 generate: $(READY)  ## write the files that are made from others (the sync clients)
 	@$(BIN)/python tools/generate.py
+
+older: $(READY)  ## the SQL tests on the older PostgreSQL that the package brings too
+	@echo "SQL tests on PostgreSQL 16"
+	@HANJUL_PG_BIN=$$($(BIN)/python -c "from hanjul.embedded import locate; print(locate(16).bin_dir)") \
+	    $(BIN)/python -m pytest tests/sql -q -n 2 --dist loadgroup
 
 matrix: $(READY)  ## the core tests on every other Python found here, and with the oldest allowed packages
 	@$(BIN)/python tools/matrix.py
