@@ -1,5 +1,6 @@
 """All questions to all systems, in rounds, so that a busy moment of the machine does not meet one system alone."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -12,10 +13,17 @@ Question = Callable[[str], dict[Figure, float]]
 """Asks one system, by name."""
 
 
-def ask_all(questions: Sequence[Question], systems: Sequence[str], rounds: int, progress: Console) -> Samples:
-    """What came out of each round; what failed is told and left out."""
+def ask_all(questions: Sequence[Question], systems: Sequence[str], rounds: int, limit_s: float, progress: Console) -> Samples:
+    """What came out of each round; what failed is told and left out.
+
+    limit_s: no round is begun that would probably end later.
+    """
+    began = time.monotonic()
     samples: dict[Figure, dict[str, list[float]]] = defaultdict(lambda: {name: [] for name in systems})
     for count in range(1, rounds + 1):
+        if (time.monotonic() - began) * count > limit_s * (count - 1) > 0:
+            progress.print(f"no time for round {count} of {rounds}")
+            break
         for question in questions:
             for name in systems:
                 with progress.status(f"round {count} of {rounds}: {name}"):

@@ -13,6 +13,9 @@ from bench.queues.systems import OURS, SYSTEMS, settings_of
 
 __all__ = ["OURS", "SYSTEMS", "run", "settings_of"]
 
+LIMIT_S = 480.0
+ROUND_S = 300.0
+"""How long all rounds may take; if their number was asked for, so long for each."""
 QUESTIONS = {"enqueue": enqueue.measure, "worker": worker.measure, "pickup": pickup.measure}
 
 
@@ -22,4 +25,4 @@ def run(
     """Put the questions to every system.  rounds: other than the usual number.  questions: other than all."""
     sizes = QUICK if quick else FULL
     asked = [partial(QUESTIONS[name], Bench(server, sizes)) for name in questions or QUESTIONS]
-    return ask_all(asked, systems, rounds or sizes.rounds, progress)
+    return ask_all(asked, systems, rounds or sizes.rounds, rounds * ROUND_S if rounds else LIMIT_S, progress)
