@@ -82,6 +82,8 @@ class Pool:
                 worker.cancel()
 
     async def _work(self) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101  (a worker is a task)
         turn = 0
         while not self._closed:
             if not self._buffer:
@@ -90,19 +92,17 @@ class Pool:
                 await idle
                 continue
             delivery = self._buffer.popleft()
-            self._ended(delivery, await self._handle(delivery))
+            self._ended(delivery, await self._handle(delivery, worker))
             if self._runner.left_behind:
                 await self._runner.rest()
             turn += 1
             if turn % TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _handle(self, delivery: Delivery[Any]) -> Outcome | None:
+    async def _handle(self, delivery: Delivery[Any], worker: "asyncio.Task[None]") -> Outcome | None:
         """How the delivery ended; None if its lease was lost before or while it was handled."""
         if delivery.lease_until <= time.monotonic():
             return None
-        worker = asyncio.current_task()
-        assert worker is not None  # noqa: S101  (a worker is a task)
         self._running[delivery] = worker
         try:
             return await self._run(delivery)
