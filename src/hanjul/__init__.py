@@ -1,6 +1,7 @@
 """hanjul: all the background work of an application, in one line, on the PostgreSQL it already has."""
 
-from hanjul.app import App, connect, connect_sync
+from hanjul.app import App
+from hanjul.clients import connect, connect_sync
 from hanjul.config import Settings
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery

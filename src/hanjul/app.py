@@ -2,78 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Literal, Self, TypeVar
 
-from hanjul import embedded
-from hanjul.config import Settings, settings
+from hanjul.clients import address_async, configured
+from hanjul.config import Settings
 from hanjul.drivers.memory import MemoryDriver
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.model.backoff import Retry
 from hanjul.model.errors import InvalidSettings
-from hanjul.postgres import Database, DatabaseSync
-from hanjul.postgres.migrate import is_current, migrate, set_search_path
-from hanjul.queues import Queues, QueuesSync
+from hanjul.postgres import Database
+from hanjul.queues import Queues
 from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
 from hanjul.runtime.spec import ConsumerSpec
-from hanjul.sql import extension_files
 
 _log = logging.getLogger("hanjul")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@contextmanager
-def address(config: Settings) -> Iterator[str]:
-    """The PostgreSQL to use: the one that is set, or the embedded one, started and migrated, while the block runs."""
-    if config.database_url is not None:
-        yield config.database_url
-        return
-    with embedded_server(config) as server:
-        if not is_current(server.dsn):
-            migrate(server.dsn)
-        yield server.dsn
-
-
-@contextmanager
-def embedded_server(config: Settings | None = None, say: Callable[[str], None] | None = None) -> Iterator[embedded.Server]:
-    """The embedded PostgreSQL, while the block runs: it knows our extension, and finds `attempts` without its schema."""
-    data_dir = (config or settings()).data_dir
-    with embedded.attach(Path(data_dir) if data_dir else None, say=say) as server:
-        if server.extension_dir is not None:
-            _offer_extension(server.extension_dir)
-        set_search_path(server.dsn, '"$user", public, pgmq')
-        yield server
-
-
-def _offer_extension(directory: Path) -> None:
-    for name, text in extension_files().items():
-        file = directory / name
-        if not file.exists() or file.read_text("utf-8") != text:
-            file.write_text(text, "utf-8")
-
-
-@asynccontextmanager
-async def connect(url: str | None = None, *, config: Settings | None = None) -> AsyncIterator[Queues]:
-    """A queue client on `url`, DATABASE_URL, or the embedded PostgreSQL: `async with hanjul.connect() as queues`."""
-    config = _configured(url, config)
-    async with _address(config) as found:
-        database = Database(found, max_connections=config.max_connections)
-        async with Queues(database, max_message_bytes=config.max_message_bytes) as queues:
-            yield queues
-
-
-@contextmanager
-def connect_sync(url: str | None = None, *, config: Settings | None = None) -> Iterator[QueuesSync]:
-    """The same for threads: `with hanjul.connect_sync() as queues`."""
-    config = _configured(url, config)
-    with address(config) as found:
-        database = DatabaseSync(found, max_connections=config.max_connections)
-        with QueuesSync(database, max_message_bytes=config.max_message_bytes) as queues:
-            yield queues
 
 
 class App:
@@ -196,8 +143,8 @@ class App:
                 await self.memory.create(spec.queue)
             yield self.memory.source
             return
-        config = _configured(self._database_url, self._config)
-        async with _address(config) as found:
+        config = configured(self._database_url, self._config)
+        async with address_async(config) as found:
             database = Database(found, max_connections=config.max_connections)
             async with Queues(database, max_message_bytes=config.max_message_bytes) as self._queues:
                 driver = PostgresDriver(database, listen_url=(config.listen_url or found) if config.listen else None)
@@ -206,21 +153,3 @@ class App:
                 finally:
                     await driver.close()
         self._queues = None
-
-
-@asynccontextmanager
-async def _address(config: Settings) -> AsyncIterator[str]:
-    """`address`, without holding up the event loop while a server starts."""
-    manager = address(config)
-    found = await asyncio.to_thread(manager.__enter__)
-    try:
-        yield found
-    finally:
-        await asyncio.to_thread(manager.__exit__, None, None, None)
-
-
-def _configured(url: str | None, config: Settings | None) -> Settings:
-    config = config or settings()
-    if url is None:
-        return config
-    return Settings(**{name: getattr(config, name) for name in Settings.__struct_fields__} | {"database_url": url})

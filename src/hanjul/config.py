@@ -1,7 +1,6 @@
 """Settings: from the environment, over the file hanjul.toml, over the defaults; checked once, frozen after."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +59,8 @@ def settings(environment: Mapping[str, str] | None = None, directory: Path | Non
 
 
 def _from_file(file: Path) -> dict[str, Any]:
+    import tomllib  # few have the file
+
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hanjul.app import embedded_server
 from hanjul.config import Settings
 from hanjul.demo.ledger import Verdict, verdict
 from hanjul.demo.mailbox import Arrival
 from hanjul.demo.mails import mail
+from hanjul.local import embedded_server
 from hanjul.postgres.migrate import migrate
 
 TUTORIAL = Path(__file__).parents[2] / "src" / "hanjul" / "demo" / "tutorial.sql"

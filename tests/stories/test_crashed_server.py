@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import hanjul
-from hanjul.app import embedded_server
 from hanjul.embedded import Server
+from hanjul.local import embedded_server
 from hanjul.postgres.migrate import migrate
 
 from .workers import Workers, workers

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import hanjul
-from hanjul.app import embedded_server
+from hanjul.local import embedded_server
 from hanjul.postgres.migrate import migrate
 
 MEGABYTES = 120

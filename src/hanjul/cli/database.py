@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hanjul.app import address
 from hanjul.cli.output import as_json, plain, print_json, print_table, show
+from hanjul.clients import address
 from hanjul.config import settings
 from hanjul.postgres import migrate as schema
 from hanjul.postgres import script

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import click
 
 from hanjul import embedded
-from hanjul.app import address
 from hanjul.cli.output import as_json, show
+from hanjul.clients import address
 from hanjul.config import Settings, settings
 from hanjul.model.errors import HanjulError
 from hanjul.postgres import Database

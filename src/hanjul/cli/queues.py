@@ -7,8 +7,8 @@ from typing import Any
 import click
 import msgspec
 
-from hanjul.app import connect_sync
 from hanjul.cli.output import as_json, show
+from hanjul.clients import connect_sync
 from hanjul.model.errors import InvalidMessage
 from hanjul.queues import QueuesSync
 

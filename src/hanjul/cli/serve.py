@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from hanjul import embedded
-from hanjul.app import App, address
+from hanjul.app import App
+from hanjul.clients import address
 from hanjul.config import settings
 from hanjul.model.errors import InvalidSettings, Unavailable
 from hanjul.observe import set_up

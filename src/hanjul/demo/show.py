@@ -15,12 +15,13 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hanjul.app import connect, embedded_server
-from hanjul.config import Settings
+from hanjul.clients import connect
+from hanjul.config import Settings, settings
 from hanjul.demo import mailer
 from hanjul.demo.ledger import Verdict, verdict
 from hanjul.demo.mailbox import Mailbox
 from hanjul.demo.mails import mail
+from hanjul.local import embedded_server
 from hanjul.postgres.migrate import migrate
 from hanjul.postgres.script import run
 
@@ -35,7 +36,7 @@ def show(mails: int) -> bool:
     """Run it all, with live progress; True if every promise was kept."""
     began = time.monotonic()
     console.rule("[bold]hanjul: a real PostgreSQL, from a Python package")
-    with embedded_server(say=lambda text: console.print(f"  {text}")) as server:
+    with embedded_server(settings(), say=lambda text: console.print(f"  {text}")) as server:
         url = _database_of_its_own(server.dsn)
         console.print(f"  PostgreSQL {server.version} on port {server.port}, schema installed ({time.monotonic() - began:.1f} s)")
         _tutorial(url)

@@ -7,8 +7,8 @@ notification of itself.
 import asyncio
 import contextlib
 import logging
+import os
 import random
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +43,7 @@ class Listener:
         self._database, self._url, self._heard, self._connected = database, url, heard, connected
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._watched: int | None = None
-        self._probe = f"probe:{secrets.token_hex(8)}"
+        self._probe = f"probe:{os.urandom(8).hex()}"
         self._probed = asyncio.Event()
         self._broken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

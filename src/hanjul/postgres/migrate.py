@@ -86,6 +86,7 @@ def set_search_path(url: str, path: str) -> None:
     """Let new sessions of the user look for names along `path`; for servers that are ours alone."""
     with _connection(url) as conn:
         if conn.execute("show search_path").fetchone() != (path,):
+            conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])  # two at once would fail
             conn.execute(f"alter role current_user set search_path = {path}".encode())
 
 
