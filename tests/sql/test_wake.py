@@ -97,6 +97,29 @@ def test_senders_keep_no_lock(mail, waiter):
     assert mail.one("select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()") == 0
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+@pytest.mark.parametrize(
+    "call", ["pgmq.send('mail', '1')", "hanjul.send_many('mail', '[[1, null, null]]')", "hanjul.wake('mail')"]
+)
+def test_senders_that_are_cancelled_leave_no_lock_behind(mail, waiter, refused, call, waiting):
+    if waiting:
+        waiter.run("select hanjul.wait('{mail}')")
+    mail.run("set statement_timeout = 2")
+
+    for _ in range(100):
+        with refused("57014"):
+            mail.run(f"do $$ begin loop perform {call}; end loop; end $$")
+
+    mail.run("reset statement_timeout")
+    assert mail.one("select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()") == 0
+
+
+def test_both_schemas_wake_by_the_same_words(db):
+    both = "'hanjul.wake(text)'::regprocedure, 'pgmq._wake(text)'::regprocedure"
+
+    assert db.one(f"select count(distinct prosrc) from pg_proc where oid in ({both})") == 1
+
+
 def test_a_send_that_is_rolled_back_wakes_nobody(mail, waiter):
     waiter.run("select hanjul.wait('{mail}')")
     mail.run("begin")

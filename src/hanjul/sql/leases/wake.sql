@@ -1,8 +1,8 @@
 -- Wake-ups. A consumer that has found its queue empty holds a shared advisory lock on (1751215722, hash of the queue)
 -- from the connection that listens. A sender tries the same lock exclusively: if it gets it, nobody waits, and it gives
 -- it back at once; if not, it notifies, unless even a shared lock is refused: then it has met another sender in the act,
--- and nobody waits. So senders pay for NOTIFY (a lock over all databases at commit) only while
--- somebody is idle, and a waiter that dies takes its lock with it.
+-- and nobody waits. So senders pay for NOTIFY (a lock over all databases at commit) only while somebody is idle, and a
+-- waiter that dies takes its lock with it.
 -- A sender that looked before the waiter took its lock, and commits after the waiter's last look, is found by the
 -- waiter's polling, whose interval starts small.
 
@@ -11,11 +11,13 @@ create or replace function hanjul.wake(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     folded text := lower(queue_name);
+    key integer := hashtext(folded);
 begin
-    if pg_try_advisory_lock(1751215722, hashtext(folded)) then
-        perform pg_advisory_unlock(1751215722, hashtext(folded));
-    elsif pg_try_advisory_lock_shared(1751215722, hashtext(folded)) then
-        perform pg_advisory_unlock_shared(1751215722, hashtext(folded));
+    if (case  -- one expression: between statements a cancel could leave the lock behind, for as long as the session lives
+        when pg_try_advisory_lock(1751215722, key) then not pg_advisory_unlock(1751215722, key)
+        when pg_try_advisory_lock_shared(1751215722, key) then pg_advisory_unlock_shared(1751215722, key)
+        else false
+    end) then
         perform pg_notify('hanjul', folded);
     end if;
 end
