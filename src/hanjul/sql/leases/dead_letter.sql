@@ -8,6 +8,7 @@ language plpgsql set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
+    counts boolean := hanjul.counts_releases(qtable);
     done_ids bigint[];
     done_attempts integer[];
 begin
@@ -21,7 +22,7 @@ begin
             select $5, d.msg_id, d.charged, d.reason, left(d.error, 2048), d.enqueued_at, d.message, d.headers
             from done d order by d.msg_id)
         select array_agg(d.msg_id), array_agg(d.read_ct) from done d
-    $reject$, qtable, case when hanjul.counts_releases(qtable) then 'm.released' else '0' end, hanjul._open(qtable))
+    $reject$, qtable, case when counts then 'm.released' else '0' end, hanjul._open(counts))
         into done_ids, done_attempts using msg_ids, attempts, reasons, errors, lower(queue_name);
     if cardinality(msg_ids) > coalesce(cardinality(done_ids), 0) then
         return query select * from hanjul._refused(qtable, msg_ids, attempts, done_ids, done_attempts);

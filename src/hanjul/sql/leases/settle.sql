@@ -25,7 +25,7 @@ begin
             delete from pgmq.%1$I m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt %3$s
             returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt %4$s) %2$s
         select array_agg(d.msg_id), array_agg(d.read_ct) from done d
-    $ack$, qtable, keep, hanjul._open(qtable), case when archive then ', m.message, m.headers' end)
+    $ack$, qtable, keep, hanjul._open(hanjul.counts_releases(qtable)), case when archive then ', m.message, m.headers' end)
         into done_ids, done_attempts using msg_ids, attempts;
     if cardinality(msg_ids) > coalesce(cardinality(done_ids), 0) then
         return query select * from hanjul._refused(qtable, msg_ids, attempts, done_ids, done_attempts);
@@ -40,8 +40,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
 begin
-    return query select * from hanjul._postpone(qtable, msg_ids, attempts, delays_s,
-        case when hanjul.counts_releases(qtable) then ', settled = m.read_ct' else '' end);
+    return query select * from hanjul._postpone(qtable, msg_ids, attempts, delays_s, hanjul.counts_releases(qtable), closes => true);
     perform hanjul.wake(queue_name);
 end
 $$;
@@ -53,10 +52,10 @@ returns table (msg_id bigint, attempt integer, held_by integer)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
+    counts boolean := hanjul.counts_releases(qtable);
 begin
-    return query select * from hanjul._postpone(qtable, msg_ids, attempts, delays_s,
-        case when hanjul.counts_releases(qtable) then ', settled = m.read_ct, released = m.released + 1'
-             else ', read_ct = m.read_ct - 1' end);
+    return query select * from hanjul._postpone(qtable, msg_ids, attempts, delays_s, counts, closes => true,
+        also => case when counts then ', released = m.released + 1' else ', read_ct = m.read_ct - 1' end);
     perform hanjul.wake(queue_name);
 end
 $$;
@@ -65,42 +64,47 @@ $$;
 create or replace function hanjul.extend(queue_name text, msg_ids bigint[], attempts integer[], lease_s double precision)
 returns table (msg_id bigint, attempt integer, held_by integer)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    qtable text := pgmq.format_table_name(queue_name, 'q');
 begin
-    return query select * from hanjul._postpone(pgmq.format_table_name(queue_name, 'q'), msg_ids, attempts,
-        array_fill(lease_s, array[cardinality(msg_ids)]), '');
+    return query select * from hanjul._postpone(qtable, msg_ids, attempts, array_fill(lease_s, array[cardinality(msg_ids)]),
+        hanjul.counts_releases(qtable), closes => false);
 end
 $$;
 
 -- _postpone(...): the one statement behind nack, release and extend: a new due time for those that still hold the
--- lease, and what else to set. One that was nacked or released is done when that comes again.
-create or replace function hanjul._postpone(qtable text, msg_ids bigint[], attempts integer[], delays_s double precision[], also text)
+-- lease. `counts`: what counts_releases says; `closes`: the delivery ends with it, and is done when that comes again;
+-- `also`: what else to set.
+create or replace function hanjul._postpone(qtable text, msg_ids bigint[], attempts integer[], delays_s double precision[],
+                                            counts boolean, closes boolean, also text default '')
 returns table (msg_id bigint, attempt integer, held_by integer)
 language plpgsql set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off as $$
 declare
+    noted boolean := counts and closes;  -- in the column settled
     done_ids bigint[];
     done_attempts integer[];
 begin
     execute format($postpone$
         with lease as materialized (select * from unnest($1, $2, $3) as u (msg_id, attempt, delay_s) order by 1),
         done as (
-            update pgmq.%1$I m set vt = $4 + make_interval(secs => l.delay_s) %2$s
-            from lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt %3$s
+            update pgmq.%1$I m set vt = $4 + make_interval(secs => l.delay_s) %2$s %3$s
+            from lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt %4$s
             returning l.msg_id, l.attempt)
         select array_agg(d.msg_id), array_agg(d.attempt) from done d
-    $postpone$, qtable, also, hanjul._open(qtable))
+    $postpone$, qtable, case when noted then ', settled = m.read_ct' end, also, hanjul._open(counts))
         into done_ids, done_attempts using msg_ids, attempts, delays_s, clock_timestamp();
     if cardinality(msg_ids) > coalesce(cardinality(done_ids), 0) then
-        return query select * from hanjul._refused(qtable, msg_ids, attempts, done_ids, done_attempts, also like ', settled%');
+        return query select * from hanjul._refused(qtable, msg_ids, attempts, done_ids, done_attempts, again => noted);
     end if;
 end
 $$;
 
--- _open(qtable): the condition that a delivery was neither nacked nor released yet; nothing where that is not kept.
-create or replace function hanjul._open(qtable text)
-returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+-- _open(counts): the condition that a delivery was neither nacked nor released yet; nothing where that is not kept.
+create or replace function hanjul._open(counts boolean)
+returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-    return case when hanjul.counts_releases(qtable) then 'and m.settled < m.read_ct' else '' end;
+    return case when counts then 'and m.settled < m.read_ct' else '' end;
 end
 $$;
 
