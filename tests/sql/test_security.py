@@ -1,6 +1,10 @@
 """Whose code runs, and with whose rights."""
 
+from urllib.parse import urlsplit
+
 import pytest
+
+import hanjul
 
 FUNCTIONS = """
     select p.oid::regprocedure::text, coalesce(p.proconfig, '{}') from pg_proc p
@@ -131,22 +135,89 @@ GRANTS = [
 ]
 
 
-def test_an_application_needs_no_more_rights_than_with_pgmq_itself(mail, refused):
-    role = f"app_{mail.one('select current_database()')}"
-    mail.run(f"create role {role}")
-    try:
-        mail.run(f"grant usage on schema pgmq to {role}")
-        for grants, calls in GRANTS:
-            mail.run(f"set role {role}")
-            with refused("42501"):
-                mail.run(f"select pgmq.{calls[0]}")
-            mail.run("reset role")
+# the same for the Python client: with the grants so far, the call does this
+CLIENT_GRANTS = [
+    (["usage on schema pgmq", "insert, select on pgmq.q_mail", "usage on schema hanjul"], lambda q: q.send("mail", 3), 3),
+    (["update on pgmq.q_mail"], lambda q: [message.msg_id for message in q.read("mail", qty=9)], [2, 3]),
+    (["delete on pgmq.q_mail"], lambda q: q.delete("mail", 2), [2]),
+    (["insert, select on pgmq.a_mail"], lambda q: q.archive("mail", 3), [3]),
+    (["select on hanjul.dead_letter"], lambda q: [letter.msg_id for letter in q.dead_letters("mail")], [1]),
+    (["update, delete on hanjul.dead_letter"], lambda q: q.redrive("mail"), [4]),
+]
+
+# and for a worker
+WORKER_GRANTS = [
+    (
+        ["usage on schema pgmq", "usage on schema hanjul", "select on pgmq.q_mail", "update on pgmq.q_mail"],
+        [
+            "claim('mail', 60, 9)",
+            "extend('mail', '{1}', '{1}', 60)",
+            "nack('mail', '{4}', '{1}', '{0}')",
+            "release('mail', '{5}', '{1}', '{0}')",
+            "wait('{mail}')",
+            "unwait('{mail}')",
+            "ready('{mail}')",
+        ],
+    ),
+    (["delete on pgmq.q_mail"], ["ack('mail', '{1}', '{1}')"]),
+    (["insert on hanjul.dead_letter"], ["reject('mail', '{2}', '{1}', '{rejected}', '{no}')"]),
+    (["insert on pgmq.a_mail"], ["ack('mail', '{3}', '{1}', archive => true)"]),
+]
+
+
+@pytest.fixture
+def role(mail):
+    """A role of this test's own, without any rights; it may log in."""
+    role = f"role_of_{mail.one('select current_database()')}"
+    mail.run(f"create role {role} login password 'sesame'")
+    yield role
+    mail.run(f"reset role; drop owned by {role}; drop role {role}")
+
+
+def test_an_application_needs_no_more_rights_than_with_pgmq_itself(mail, role, refused):
+    mail.run(f"grant usage on schema pgmq to {role}")
+    for grants, calls in GRANTS:
+        mail.run(f"set role {role}")
+        with refused("42501"):
+            mail.run(f"select pgmq.{calls[0]}")
+        mail.run("reset role")
+        for grant in grants:
+            mail.run(f"grant {grant} to {role}")
+        mail.run("select pgmq.send_batch('mail', array['1', '2', '3', '4', '5']::jsonb[])")
+        mail.run(f"set role {role}")
+        for call in calls:
+            mail.run(f"select pgmq.{call}")
+        mail.run("reset role")
+
+
+def test_the_python_client_also_needs_our_schema_and_the_table_of_dead_letters(mail, role, dsn):
+    mail.run("select pgmq.send('mail', '1'), hanjul.claim('mail', 60, 1), pgmq.send('mail', '2')")
+    mail.run("select hanjul.reject('mail', '{1}', '{1}', '{rejected}', '{no}')")
+    address = urlsplit(dsn)
+    url = address._replace(netloc=f"{role}:sesame@{address.hostname}:{address.port}").geturl()
+
+    with hanjul.connect_sync(url) as queues:
+        for grants, call, done in CLIENT_GRANTS:
             for grant in grants:
+                with pytest.raises(hanjul.PermissionDenied):
+                    call(queues)
                 mail.run(f"grant {grant} to {role}")
-            mail.run("select pgmq.send_batch('mail', array['1', '2', '3', '4', '5']::jsonb[])")
-            mail.run(f"set role {role}")
-            for call in calls:
-                mail.run(f"select pgmq.{call}")
-            mail.run("reset role")
-    finally:
-        mail.run(f"reset role; drop owned by {role}; drop role {role}")
+            assert call(queues) == done
+
+
+def test_a_worker_needs_our_schema_and_may_write_dead_letters(mail, role, connect, refused):
+    mail.run("select pgmq.send_batch('mail', array['1', '2', '3', '4', '5']::jsonb[])")
+    worker = connect()
+    worker.run(f"set role {role}")
+
+    for grants, calls in WORKER_GRANTS:
+        for grant in grants:
+            with refused("42501"):
+                worker.run(f"select hanjul.{calls[0]}")
+            mail.run(f"grant {grant} to {role}")
+        for call in calls:
+            worker.run(f"select hanjul.{call}")
+
+    assert mail.rows("select (select array_agg(msg_id) from pgmq.q_mail), (select array_agg(msg_id) from pgmq.a_mail)") == [
+        ([4, 5], [3])
+    ]
