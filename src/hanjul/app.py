@@ -1,7 +1,6 @@
 """The one place that builds things: settings in, running platform out."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self, TypeVar
@@ -18,7 +17,8 @@ from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
 from hanjul.runtime.spec import ConsumerSpec
 
-_log = logging.getLogger("hanjul")
+LOOP_CONNECTIONS = 3
+"""What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ class App:
     ) -> None:
         if driver not in {"postgres", "memory"}:
             raise InvalidSettings(f"driver must be 'postgres' or 'memory', not {driver!r}")
-        self._config, self._database_url, self._driver_kind = config, database_url, driver
+        self._config, self._database_url = config, database_url
         self.specs: list[ConsumerSpec] = []
         self.consumers: list[Consumer] = []
         self.memory = MemoryDriver() if driver == "memory" else None
@@ -46,6 +46,11 @@ class App:
         self._stop: asyncio.Event | None = None
         self._running: asyncio.Task[None] | None = None
         self._drained = True
+
+    @property
+    def settings(self) -> Settings | None:
+        """The settings that it runs with, its own address included; None on the memory driver, which needs no database."""
+        return None if self.memory is not None else configured(self._database_url, self._config)
 
     @property
     def queues(self) -> Queues:
@@ -90,10 +95,16 @@ class App:
 
     async def start(self) -> None:
         """Start every consumer; raises QueueNotFound, SchemaMismatch, Unavailable. `async with app` does it too."""
+        if self._running is not None and not self._running.done():
+            raise InvalidSettings("this app runs already")
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.Event()
         self._running = asyncio.create_task(self._run(started, self._stop))
-        await started
+        try:
+            await started
+        except BaseException:  # also if nobody waits for the start any more: what was opened is closed
+            await self.stop()
+            raise
 
     async def stop(self) -> bool:
         """Stop: buffered messages go back, running handlers may finish; True if none had to be cut short."""
@@ -123,6 +134,8 @@ class App:
             if started.done():
                 raise
             started.set_exception(error)
+        else:
+            self._queues = None
 
     async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         self.consumers = [Consumer(spec, source(spec.queue, archive=spec.archive)) for spec in self.specs]
@@ -131,7 +144,8 @@ class App:
             for consumer in self.consumers:
                 await consumer.start()
                 running.append(consumer)
-            started.set_result(None)
+            if not started.done():
+                started.set_result(None)
             await stop.wait()
         finally:
             self._drained = all(await asyncio.gather(*[consumer.stop() for consumer in running]))
@@ -145,11 +159,11 @@ class App:
             return
         config = configured(self._database_url, self._config)
         async with address_async(config) as found:
-            database = Database(found, max_connections=config.max_connections)
-            async with Queues(database, max_message_bytes=config.max_message_bytes) as self._queues:
-                driver = PostgresDriver(database, listen_url=(config.listen_url or found) if config.listen else None)
+            handlers = Database(found, max_connections=config.max_connections)
+            loop = Database(found, max_connections=LOOP_CONNECTIONS)
+            async with Queues(handlers, max_message_bytes=config.max_message_bytes) as self._queues, loop:
+                driver = PostgresDriver(loop, handlers, listen_url=(config.listen_url or found) if config.listen else None)
                 try:
                     yield driver.source
                 finally:
                     await driver.close()
-        self._queues = None

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import msgspec
+
 from hanjul.config import Settings, settings
 from hanjul.postgres import Database, DatabaseSync
 from hanjul.queues import Queues, QueuesSync
@@ -11,13 +13,24 @@ from hanjul.queues import Queues, QueuesSync
 
 @contextmanager
 def address(config: Settings) -> Iterator[str]:
-    """The PostgreSQL to use: the one that is set, or the embedded one, started and migrated, while the block runs."""
+    """The PostgreSQL to use: the one that is set, or the embedded one, while the block runs; whatever its schema."""
     if config.database_url is not None:
         yield config.database_url
         return
     from hanjul.local import local_address  # only here: a worker with a database of its own need not carry it
 
     with local_address(config) as found:
+        yield found
+
+
+@contextmanager
+def migrated_address(config: Settings) -> Iterator[str]:
+    """The same, for those who use it: the embedded one has our schema. Another is its owner's to migrate."""
+    with address(config) as found:
+        if config.database_url is None:
+            from hanjul.postgres.migrate import ensure_current
+
+            ensure_current(found)
         yield found
 
 
@@ -35,7 +48,7 @@ async def connect(url: str | None = None, *, config: Settings | None = None) -> 
 def connect_sync(url: str | None = None, *, config: Settings | None = None) -> Iterator[QueuesSync]:
     """The same for threads: `with hanjul.connect_sync() as queues`."""
     config = configured(url, config)
-    with address(config) as found:
+    with migrated_address(config) as found:
         database = DatabaseSync(found, max_connections=config.max_connections)
         with QueuesSync(database, max_message_bytes=config.max_message_bytes) as queues:
             yield queues
@@ -43,13 +56,18 @@ def connect_sync(url: str | None = None, *, config: Settings | None = None) -> I
 
 @asynccontextmanager
 async def address_async(config: Settings) -> AsyncIterator[str]:
-    """`address`, without holding up the event loop while a server starts."""
-    manager = address(config)
-    found = await asyncio.to_thread(manager.__enter__)
+    """`migrated_address`, without holding up the event loop while a server starts."""
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    manager = migrated_address(config)
+    entering = asyncio.ensure_future(asyncio.to_thread(manager.__enter__))
     try:
-        yield found
+        yield await asyncio.shield(entering)
     finally:
-        await asyncio.to_thread(manager.__exit__, None, None, None)
+        await asyncio.wait({entering})  # broken off or not, the thread attaches to the server: leave it again
+        if entering.exception() is None:
+            await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 def configured(url: str | None, config: Settings | None) -> Settings:
@@ -57,4 +75,4 @@ def configured(url: str | None, config: Settings | None) -> Settings:
     config = config or settings()
     if url is None:
         return config
-    return Settings(**{name: getattr(config, name) for name in Settings.__struct_fields__} | {"database_url": url})
+    return msgspec.structs.replace(config, database_url=url)

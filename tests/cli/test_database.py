@@ -69,6 +69,27 @@ def test_extension_files_are_written_where_they_are_wanted(cli: Run, tmp_path: P
     assert (tmp_path / "extension" / "pgmq--1.13.0.sql").exists()
 
 
+def test_functions_of_another_version_are_noticed_and_renewed(cli: Run, dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("comment on schema hanjul is 'hanjul, functions 0'")
+
+    doctor, dry, status = cli("doctor"), cli("migrate", "--dry-run"), cli("migrate", "status")
+    cli("migrate")
+
+    assert doctor.returncode == 1
+    assert "the functions are another version's; run: hanjul migrate" in doctor.stdout
+    assert "would renew  functions" in dry.stdout
+    assert "another version's" in status.stderr
+    assert cli("doctor").returncode == 0
+
+
+def test_extension_files_that_cannot_be_written_are_no_traceback(cli: Run) -> None:
+    answer = cli("sql", "--extension", "/proc/nowhere")
+
+    assert answer.returncode == 2
+    assert "cannot write there" in answer.stderr
+
+
 def test_doctor_is_content_with_a_migrated_database(cli: Run) -> None:
     answer = cli("doctor", "--json")
 
@@ -96,6 +117,10 @@ def test_a_wrong_address_is_named_without_its_password(cli: Run) -> None:
     nonsense = cli("queue", "list", DATABASE_URL="nonsense")
     closed = cli("queue", "list", DATABASE_URL="postgresql://ada:hidden@127.0.0.1:1/shop")
 
+    for command in ("doctor", "up", "migrate"):
+        answer = cli(command, DATABASE_URL="postgres//u:hidden@h/db")
+        assert "hidden" not in answer.stdout + answer.stderr
+        assert "Traceback" not in answer.stderr
     assert nonsense.returncode == 2
     assert "postgresql://user:password@host:5432/database" in nonsense.stderr
     assert closed.returncode == 3

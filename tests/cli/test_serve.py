@@ -108,6 +108,16 @@ def test_a_second_signal_stops_at_once(queues: hanjul.QueuesSync, environment: d
     assert queues.metrics("mail").queue_visible_length == 1
 
 
+def test_up_brings_the_schema_of_a_database_that_exists(environment: dict[str, str], empty_dsn: str, tmp_path: Path) -> None:
+    with worker({**environment, "DATABASE_URL": empty_dsn}, tmp_path, "up") as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+
+    assert "its schema is up to date" in said
+    with hanjul.connect_sync(empty_dsn) as queues:
+        assert queues.list() == []
+
+
 def test_up_serves_an_app_on_a_database_that_exists(
     queues: hanjul.QueuesSync, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -125,6 +135,7 @@ def test_up_serves_an_app_on_a_database_that_exists(
 @pytest.mark.parametrize(
     ("target", "said"),
     [
+        (":app", "written package.module:app"),
         ("nowhere:app", "No module named 'nowhere'"),
         ("tasks:missing", "has no attribute 'missing'"),
         ("tasks:not_an_app", "is a int, not a hanjul.App"),

@@ -43,6 +43,6 @@ def listens(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 async def postgres(dsn: str, listens: bool) -> AsyncIterator[PostgresHarness]:
     async with Queues(Database(dsn)) as queues:
-        driver = PostgresDriver(queues._database, listen_url=dsn if listens else None)
+        driver = PostgresDriver(queues._database, queues._database, listen_url=dsn if listens else None)
         yield PostgresHarness(driver, queues)
         await driver.close()

@@ -201,11 +201,38 @@ async def test_a_transaction_commits_at_its_end_and_rolls_back_on_an_error(queue
 
     async with database.transaction() as conn:
         await queues.send("mail", "kept", tx=conn)
-    with pytest.raises(HanjulError):  # noqa: PT012  (the transaction is the block)
+    with pytest.raises(psycopg.errors.DivisionByZero):  # noqa: PT012  (the transaction is the block)
         async with database.transaction() as conn:
             await queues.send("mail", "gone", tx=conn)
             await conn.execute("select 1 / 0")
 
     assert [message.message for message in await queues.peek("mail", qty=9)] == ["kept"]
     assert await database.rows(Call("pg_catalog.pg_is_in_recovery", {}, row=bool)) == [False]
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "raised", [FileNotFoundError("no receipt"), TimeoutError("the shop"), psycopg.errors.UniqueViolation("twice")]
+)
+async def test_what_the_block_of_a_transaction_raises_leaves_it_unchanged(dsn: str, raised: Exception) -> None:
+    database = Postgres(dsn)
+    await database.open()
+
+    with pytest.raises(type(raised)) as found:
+        async with database.transaction():
+            raise raised
+
+    assert found.value is raised
+    await database.close()
+
+
+async def test_a_commit_that_fails_is_told_in_our_words(dsn: str) -> None:
+    database = Postgres(dsn)
+    await database.open()
+
+    with pytest.raises(HanjulError, match="twice"):  # noqa: PT012  (the transaction is the block)
+        async with database.transaction() as conn:
+            await conn.execute("create table twice (key int constraint twice unique deferrable initially deferred)")
+            await conn.execute("insert into twice values (1), (1)")
+
     await database.close()

@@ -295,7 +295,7 @@ async def test_a_consumer_works_where_pgmq_is_in_charge(theirs: str) -> None:
             await asyncio.sleep(0.01)
         dead = await app.queues.dead_letters("mail")
 
-    assert attempts[:2] == [("release", 1), ("release", 1)]
+    assert [attempt for attempt in attempts if attempt[0] == "release"] == [("release", 1), ("release", 1)]
     assert [letter.message for letter in dead] == ["bad"]
     assert _run(theirs, "select message from pgmq.a_mail order by msg_id") == [("release",), ("last",)]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from hanjul.cli.output import as_json, plain, print_json, print_table, show
-from hanjul.clients import address
+from hanjul.clients import address, migrated_address
 from hanjul.config import settings
+from hanjul.model.errors import BadInput
 from hanjul.postgres import migrate as schema
 from hanjul.postgres import script
 from hanjul.sql import extension_files, install_script
@@ -31,7 +32,7 @@ def migrate(context: click.Context, *, dry_run: bool) -> None:
             plan = schema.plan(url)
             for migration in plan.pending:
                 click.echo(f"would apply  migration {migration.number:04} {migration.name}")
-            click.echo("would renew  functions")
+            click.echo("functions are this version's" if plan.functions_are_current else "would renew  functions")
         else:
             plan = schema.migrate(url, lambda step: click.echo(f"applying  {step}"))
             click.echo(f"done: {len(plan.pending)} migrations applied, functions are this version's")
@@ -46,6 +47,8 @@ def status(*, as_json: bool) -> None:
         plan = schema.plan(url)
     rows = [(step.migration.number, step.migration.name, step.state, step.applied_at) for step in plan.steps]
     show(rows, ["number", "name", "state", "applied_at"], as_json=as_json)
+    if not plan.functions_are_current:
+        click.echo("the functions are another version's: hanjul migrate", err=True)
     _tell_of_pgmq(plan)
 
 
@@ -76,14 +79,17 @@ def sql(file: Path | None, extension: Path | None, *, as_json: bool) -> None:
 
 
 def _write_extension(directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in extension_files().items():
-        (directory / name).write_text(text, "utf-8")
-        click.echo(f"wrote {directory / name}")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in extension_files().items():
+            (directory / name).write_text(text, "utf-8")
+            click.echo(f"wrote {directory / name}")
+    except OSError as error:
+        raise BadInput(f"cannot write there: {error}") from error
 
 
 def _run(file: Path, *, as_json: bool) -> None:
-    with address(settings()) as url:
+    with migrated_address(settings()) as url:
         for result in script.run(url, file.read_text("utf-8")):
             if as_json:
                 rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]

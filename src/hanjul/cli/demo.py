@@ -8,7 +8,7 @@ from hanjul.model.errors import InvalidSettings
 
 
 @click.command(short_help="The tutorial, 2,000 e-mails, a killed worker.")
-@click.option("--mails", default=2000, show_default=True, help="How many e-mails to deliver.")
+@click.option("--mails", default=2000, type=click.IntRange(2, 100_000), show_default=True, help="How many e-mails to deliver.")
 def demo(mails: int) -> None:
     """Run the tutorial, then deliver e-mails with two workers, one of which is killed on the way.
 

@@ -9,9 +9,8 @@ from importlib.util import find_spec
 
 import click
 
-from hanjul import embedded
 from hanjul.cli.output import as_json, show
-from hanjul.clients import address
+from hanjul.clients import migrated_address
 from hanjul.config import Settings, settings
 from hanjul.model.errors import HanjulError
 from hanjul.postgres import Database
@@ -38,7 +37,7 @@ def _checks() -> Iterator[Check]:
     yield (
         "uvloop",
         True,
-        "installed" if find_spec("uvloop") else "not installed: pip install 'hanjul[fast]' saves a quarter of the CPU",
+        "installed" if find_spec("uvloop") else "not installed: pip install 'hanjul[fast]' saves CPU",
     )
     try:
         config = settings()
@@ -48,9 +47,11 @@ def _checks() -> Iterator[Check]:
             f"database: {'embedded' if config.database_url is None else without_password(config.database_url)}",
         )
         if config.database_url is None:
+            from hanjul import embedded
+
             binaries = embedded.locate()
             yield "embedded PostgreSQL", True, f"{binaries.version} in {binaries.bin_dir}"
-        with address(config) as url:
+        with migrated_address(config) as url:
             yield from _database_checks(url, config)
     except HanjulError as error:
         yield type(error).__name__, False, str(error)
@@ -61,6 +62,8 @@ def _database_checks(url: str, config: Settings) -> Iterator[Check]:
     yield "database", True, without_password(url)
     if found.pending:
         yield "schema", False, f"{len(found.pending)} migrations pending; run: hanjul migrate"
+    elif not found.functions_are_current:
+        yield "schema", False, "the functions are another version's; run: hanjul migrate"
     else:
         yield "schema", True, "up to date"
     owner = "another installation of pgmq; hanjul works with it" if found.pgmq_is_foreign else "hanjul"

@@ -55,6 +55,3 @@ def main() -> None:
     except HanjulError as error:
         click.secho(f"hanjul: {error}", fg="red", err=True)
         sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
-    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
-        sys.stderr.close()
-        sys.exit(0)

@@ -1,7 +1,5 @@
 """`hanjul queue ...`: look at queues, and put things right."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -10,7 +8,6 @@ import msgspec
 from hanjul.cli.output import as_json, show
 from hanjul.clients import connect_sync
 from hanjul.model.errors import InvalidMessage
-from hanjul.queues import QueuesSync
 
 MESSAGE = ["msg_id", "read_ct", "enqueued_at", "vt", "message", "headers"]
 METRICS = ["queue_name", "queue_length", "queue_visible_length", "oldest_msg_age_sec", "newest_msg_age_sec", "total_messages"]
@@ -38,7 +35,7 @@ def queue() -> None:
 @click.option("--unlogged", is_flag=True, help="Faster; a crash of the server empties it.")
 def create(queue: str, *, unlogged: bool) -> None:
     """Make a queue, if there is none of this name."""
-    with _client() as queues:
+    with connect_sync() as queues:
         queues.create(queue, unlogged=unlogged)
     click.echo(f"queue {queue} is there")
 
@@ -47,7 +44,7 @@ def create(queue: str, *, unlogged: bool) -> None:
 @as_json
 def list_(*, as_json: bool) -> None:
     """All queues."""
-    with _client() as queues:
+    with connect_sync() as queues:
         show(
             queues.list(),
             ["queue_name", "is_unlogged", "is_partitioned", "created_at"],
@@ -65,7 +62,7 @@ def send(queue: str, messages: tuple[str, ...], delay: float, headers: str | Non
     """Send messages, each one JSON; prints their ids."""
     heads = None if headers is None else [_value("--headers", headers)] * len(messages)
     bodies = [_raw("the message", text) for text in messages]
-    with _client() as queues:
+    with connect_sync() as queues:
         ids = queues.send_batch(queue, bodies, headers=heads, delay=delay)
     for msg_id in ids:
         click.echo(msg_id)
@@ -78,7 +75,7 @@ def send(queue: str, messages: tuple[str, ...], delay: float, headers: str | Non
 @as_json
 def read(queue: str, qty: int, vt: int, *, as_json: bool) -> None:
     """Lease the next messages, and show them."""
-    with _client() as queues:
+    with connect_sync() as queues:
         show(queues.read(queue, vt=vt, qty=qty), MESSAGE, as_json=as_json, empty="no visible message")
 
 
@@ -88,7 +85,7 @@ def read(queue: str, qty: int, vt: int, *, as_json: bool) -> None:
 @as_json
 def peek(queue: str, qty: int, *, as_json: bool) -> None:
     """Look at the next messages, and leave them as they are."""
-    with _client() as queues:
+    with connect_sync() as queues:
         show(queues.peek(queue, qty=qty), MESSAGE, as_json=as_json, empty="no visible message")
 
 
@@ -97,7 +94,7 @@ def peek(queue: str, qty: int, *, as_json: bool) -> None:
 @click.argument("msg_ids", nargs=-1, required=True, type=int, metavar="MSG_ID...")
 def archive(queue: str, msg_ids: tuple[int, ...]) -> None:
     """Move messages to the queue's archive; prints the ids that were there."""
-    with _client() as queues:
+    with connect_sync() as queues:
         for msg_id in queues.archive(queue, msg_ids):
             click.echo(msg_id)
 
@@ -107,7 +104,7 @@ def archive(queue: str, msg_ids: tuple[int, ...]) -> None:
 @confirmed
 def purge(queue: str, *, yes: bool) -> None:
     """Throw all messages of a queue away."""
-    with _client() as queues:
+    with connect_sync() as queues:
         length = queues.metrics(queue).queue_length
         _confirm(f"throw away the {length} messages of queue {queue}?", yes=yes)
         click.echo(f"{queues.purge(queue)} messages thrown away")
@@ -118,7 +115,7 @@ def purge(queue: str, *, yes: bool) -> None:
 @confirmed
 def drop(queue: str, *, yes: bool) -> None:
     """Remove a queue, its messages and its archive."""
-    with _client() as queues:
+    with connect_sync() as queues:
         length = queues.metrics(queue).queue_length
         _confirm(f"remove queue {queue}, with {length} messages and its archive?", yes=yes)
         queues.drop(queue)
@@ -130,7 +127,7 @@ def drop(queue: str, *, yes: bool) -> None:
 @as_json
 def metrics(queue: str | None, *, as_json: bool) -> None:
     """Counts and ages of one queue, or of all."""
-    with _client() as queues:
+    with connect_sync() as queues:
         found = queues.metrics_all() if queue is None else [queues.metrics(queue)]
         show(found, METRICS, as_json=as_json, empty="no queues yet: hanjul queue create NAME")
 
@@ -148,18 +145,12 @@ def redrive(queue: str, qty: int | None, *, only_list: bool, as_json: bool) -> N
       hanjul queue redrive email_jobs --list
       hanjul queue redrive email_jobs --qty 100
     """
-    with _client() as queues:
+    with connect_sync() as queues:
         if only_list:
             columns = ["id", "msg_id", "attempts", "reason", "error", "died_at", "message"]
-            show(queues.dead_letters(queue, qty=qty or 100), columns, as_json=as_json, empty="no dead letters")
+            show(queues.dead_letters(queue, qty=100 if qty is None else qty), columns, as_json=as_json, empty="no dead letters")
         else:
             click.echo(f"{len(queues.redrive(queue, qty=qty))} messages put back into {queue}")
-
-
-@contextmanager
-def _client() -> Iterator[QueuesSync]:
-    with connect_sync() as queues:
-        yield queues
 
 
 def _raw(what: str, text: str) -> msgspec.Raw:

@@ -7,20 +7,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hanjul import embedded
 from hanjul.app import App
 from hanjul.clients import address
 from hanjul.config import settings
 from hanjul.model.errors import InvalidSettings, Unavailable
 from hanjul.observe import set_up
 from hanjul.postgres.conninfo import without_password
+from hanjul.postgres.migrate import ensure_current
 
 _log = logging.getLogger("hanjul")
 
@@ -55,10 +56,7 @@ def worker(target: str, log_level: str, *, json_logs: bool) -> None:
     app = load(target)
     if not app.specs:
         raise InvalidSettings(f'{target} declares no consumer; decorate a function with @app.consumer("queue")')
-    drained = _run(_serve(app))
-    if not drained:  # a handler's thread may never end: do not wait for it
-        sys.stderr.flush()
-        os._exit(NOT_DRAINED)
+    _run(_serve(app))
 
 
 @click.command(short_help="Everything in one process.")
@@ -75,13 +73,15 @@ def up(target: str | None, log_level: str, *, json_logs: bool) -> None:
     """
     set_up(log_level.upper(), as_json=json_logs)
     app = None if target is None else load(target)
-    config = settings()
+    main = _until_signalled if app is None or not app.specs else partial(_serve, app)
+    config = settings() if app is None else app.settings
+    if config is None:  # an app on the memory driver
+        _run(main())
+        return
     with address(config) as url:
+        ensure_current(url)
         _tell_where(url, is_embedded=config.database_url is None)
-        if app is None or not app.specs:
-            _run(_until_signalled())
-        elif not _run(_serve(app)):
-            sys.exit(NOT_DRAINED)
+        _run(main())
 
 
 def load(target: str) -> App:
@@ -90,7 +90,7 @@ def load(target: str) -> App:
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module_name), name or "app")
-    except ModuleNotFoundError as error:
+    except (ModuleNotFoundError, ValueError) as error:
         raise InvalidSettings(
             f"{target}: {error}; it must be importable from {Path.cwd()}, written package.module:app"
         ) from error
@@ -103,8 +103,10 @@ def load(target: str) -> App:
 
 def _tell_where(url: str, *, is_embedded: bool) -> None:
     if not is_embedded:
-        click.echo(f"using {without_password(url)}")
+        click.echo(f"using {without_password(url)}, its schema is up to date")
         return
+    from hanjul import embedded
+
     click.echo(f"PostgreSQL is up, on this machine only. Connect with:\n    {embedded.locate().bin_dir / 'psql'} {url}")
     click.echo(f"or give it to other programs:\n    export DATABASE_URL={url}\nCtrl-C stops it.")
 
@@ -162,11 +164,19 @@ def _on_signals(again: Any) -> asyncio.Event:
     return stop
 
 
-def _run(main: Coroutine[Any, Any, bool]) -> bool:
-    """Run on uvloop where it is installed: it saves a quarter of the CPU."""
+def _run(main: Coroutine[Any, Any, bool]) -> None:
+    """Run to the end; on uvloop where it is installed, which saves CPU. Ends the process if not all was drained."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        if not runner.run(main):  # some handler may never end: do not wait for it
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(NOT_DRAINED)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

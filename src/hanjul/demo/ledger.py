@@ -40,7 +40,9 @@ class Verdict:
         return self.delivered / self.seconds
 
     def wait_s(self, percent: int) -> float:
-        """The wait that `percent` of the e-mails did not exceed."""
+        """The wait that `percent` of the e-mails did not exceed; not a number if fewer than two arrived."""
+        if len(self.waits_s) < 2:
+            return float("nan")
         return statistics.quantiles(self.waits_s, n=100)[percent - 1]
 
 

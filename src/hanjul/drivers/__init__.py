@@ -1,1 +1,1 @@
-"""."""
+"""Backends that fulfil model/driver.py."""

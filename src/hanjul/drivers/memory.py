@@ -123,7 +123,9 @@ class MemoryDriver:
         return len(self._queue(queue).messages)
 
     def source(self, queue: str, *, archive: bool = False) -> "MemorySource":
-        """A source for one consumer."""
+        """A source for one consumer; raises InvalidSettings if an archive is asked for."""
+        if archive:
+            raise InvalidSettings(f"queue {queue!r} is in memory, which has no archive")
         return MemorySource(self, queue)
 
     def fetch(self, queue: str, limit: int, lease_s: float) -> list[Delivery[Any]]:

@@ -32,6 +32,8 @@ MAX_REASON = 2048
 class PostgresDriver:
     """Sources on one database.
 
+    database: for what the loop asks.  handlers: for the transactions of handlers, who keep a connection for as long as
+    they like; out of one pool they could keep the loop from settling.
     listen_url: where to listen for wake-ups; a direct address, if the database's own goes through a transaction
     pooler. None: poll instead.
     """
@@ -39,12 +41,12 @@ class PostgresDriver:
     kind = "postgres"
     capabilities = CAPABILITIES
 
-    def __init__(self, database: Database, *, listen_url: str | None) -> None:
-        self.database = database
+    def __init__(self, database: Database, handlers: Database, *, listen_url: str | None) -> None:
+        self.database, self.handlers = database, handlers
         self.wakeups = Wakeups(database, listen_url)
 
     async def close(self) -> None:
-        """Stop to listen and to poll. The database stays open: it was given to us open."""
+        """Stop to listen and to poll. The databases stay open: they were given to us open."""
         await self.wakeups.close()
 
     def source(self, queue: str, *, archive: bool = False) -> "PostgresSource":
@@ -115,9 +117,11 @@ class PostgresSource:
 
     @asynccontextmanager
     async def _transaction(self, delivery: Delivery[Any]) -> AsyncIterator[Any]:
-        async with self._database.transaction() as conn:
+        async with self._driver.handlers.transaction() as conn:
             yield conn
-            for refusal in await self._database.rows(lease_calls.ack(self.queue, [delivery], archive=self._archive), tx=conn):
+            for refusal in await self._driver.handlers.rows(
+                lease_calls.ack(self.queue, [delivery], archive=self._archive), tx=conn
+            ):
                 raise LeaseLost(self.queue, delivery.id, delivery.fence, refusal.held_by)
 
     async def close(self) -> None:

@@ -38,7 +38,7 @@ def conninfo(url: str) -> str:
 
 def without_password(url: str) -> str:
     """The address as it may be shown and logged."""
-    parts = conninfo_to_dict(url)
+    parts = conninfo_to_dict(conninfo(url))
     return f"postgresql://{parts.get('user', '')}@{parts.get('host', '')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
@@ -53,6 +53,13 @@ class Database:
         """Give all connections back."""
         await self._pool.close()
 
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
     async def rows(self, call: Call[R], *, tx: object = None, timeout_s: float | None = None) -> list[R]:
         """All rows of the call; on the user's own connection, in its transaction, if `tx` is given.
 
@@ -72,9 +79,20 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """A connection inside a transaction: committed at the end, rolled back by an exception."""
-        async with self.connection() as conn, conn.transaction():
-            yield conn
+        """A connection inside a transaction: committed at the end, rolled back by an exception, which leaves it unchanged."""
+        raised: Exception | None = None
+        try:
+            async with self.connection() as conn, conn.transaction():
+                try:
+                    yield conn
+                except (psycopg.Error, OSError) as error:
+                    raised = error
+                    raise
+        except HanjulError:
+            if raised is None:
+                raise
+        if raised is not None:
+            raise raised
 
     @asynccontextmanager
     async def connection(self, *, timeout_s: float | None = None) -> AsyncIterator[psycopg.AsyncConnection[Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool
@@ -53,6 +53,13 @@ class DatabaseSync:
         """Give all connections back."""
         self._pool.close()
 
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
     def rows(self, call: Call[R], *, tx: object = None, timeout_s: float | None = None) -> list[R]:
         """All rows of the call; on the user's own connection, in its transaction, if `tx` is given.
 
@@ -72,9 +79,20 @@ class DatabaseSync:
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection inside a transaction: committed at the end, rolled back by an exception."""
-        with self.connection() as conn, conn.transaction():
-            yield conn
+        """A connection inside a transaction: committed at the end, rolled back by an exception, which leaves it unchanged."""
+        raised: Exception | None = None
+        try:
+            with self.connection() as conn, conn.transaction():
+                try:
+                    yield conn
+                except (psycopg.Error, OSError) as error:
+                    raised = error
+                    raise
+        except HanjulError:
+            if raised is None:
+                raise
+        if raised is not None:
+            raise raised
 
     @contextmanager
     def connection(self, *, timeout_s: float | None = None) -> Iterator[psycopg.Connection[Any]]:

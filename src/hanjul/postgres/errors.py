@@ -74,7 +74,7 @@ def _text(error: BaseException) -> str:
 
 def _is_connection_loss(error: Exception, state: str) -> bool:
     if state:
-        return state.startswith("08") or state in {"57P01", "57P02", "57P05", "25P03"}
+        return state.startswith("08") or state in {"57P01", "57P02", "57P05", "25P03", "25P04"}
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | OSError)
 
 

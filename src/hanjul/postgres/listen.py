@@ -10,6 +10,7 @@ import logging
 import os
 import random
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -28,6 +29,8 @@ PROBE_S = 2.0
 """How long the notification of its own may take before we believe that there are none here."""
 ANSWER_S = 2.0
 """How long a statement may take before we believe that the link is dead."""
+STEADY_S = 5.0
+"""A session that ends before this is one more failure: the next try waits longer."""
 RETRY_S = 1.0
 """The longest pause between two tries to listen again."""
 
@@ -82,9 +85,11 @@ class Listener:
             return False
         try:
             await bounded(conn, self._execute(conn, call.statement(percent), call.parameters), ANSWER_S)
-        except (psycopg.Error, OSError, Unavailable):
-            if conn is self._conn:
+        except (psycopg.Error, OSError, Unavailable) as error:
+            if conn is self._conn and conn.closed:
                 self._broken.set()
+            else:
+                _log.warning("listening: the server refuses %s: %s", call.function, str(error).strip())
             return False
         return conn is self._conn
 
@@ -98,11 +103,15 @@ class Listener:
             except Exception as error:  # noqa: BLE001  (whatever it is, a deaf worker is worse)
                 _log.info("listening: %s; trying again", str(error).strip())
                 self._broken.set()
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  (spread, not secrecy)
-                pause_s = min(RETRY_S, pause_s * 2)
             else:
-                pause_s = 0.1
+                connected_at = monotonic()
                 self._connected()
+                await self._broken.wait()
+                if monotonic() - connected_at > STEADY_S:
+                    pause_s = 0.1
+                    continue
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  (spread, not secrecy)
+            pause_s = min(RETRY_S, pause_s * 2)
 
     async def _connect(self) -> None:
         conn = await psycopg.AsyncConnection.connect(conninfo(self._url), autocommit=True, prepare_threshold=None)

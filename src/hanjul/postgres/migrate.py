@@ -14,7 +14,7 @@ import psycopg
 from hanjul.model.errors import HanjulError, SchemaMismatch
 from hanjul.postgres.conninfo import conninfo
 from hanjul.postgres.errors import translate
-from hanjul.sql import ADVISORY_LOCK, PGMQ_IS_FOREIGN, Migration, functions, functions_mark, migrations, registry
+from hanjul.sql import ADVISORY_LOCK, PGMQ_HAS_FUNCTIONS, Migration, functions, functions_mark, migrations, registry
 
 OLDEST_SERVER = 140000
 """PostgreSQL 14, as `server_version_num` tells it."""
@@ -38,11 +38,17 @@ class Plan:
 
     steps: tuple[Step, ...]
     pgmq_is_foreign: bool
+    functions_are_current: bool
 
     @property
     def pending(self) -> list[Migration]:
         """The migrations that are not applied yet."""
         return [step.migration for step in self.steps if step.state == "pending"]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a migrate would change nothing."""
+        return self.functions_are_current and not self.pending
 
 
 def plan(url: str) -> Plan:
@@ -67,19 +73,18 @@ def migrate(url: str, told: Callable[[str], None] = lambda _line: None) -> Plan:
             conn.execute(migration.text.encode())
             record = "insert into hanjul.migration (number, name, checksum) values (%s, %s, %s)"
             conn.execute(record, [migration.number, migration.name, migration.checksum])
+        told("functions")
         for file in functions():
             if not (todo.pgmq_is_foreign and file.schema == "pgmq"):
                 conn.execute(file.text.encode())
-        conn.execute(functions_mark().encode())
-        told("functions")
+        conn.execute(f"comment on schema hanjul is '{functions_mark()}'".encode())
         return todo
 
 
-def is_current(url: str) -> bool:
-    """Whether a migrate would change nothing: all is applied, and the functions are this version's."""
-    with _connection(url) as conn:
-        mark = conn.execute("select obj_description(to_regnamespace('hanjul'), 'pg_namespace')").fetchone()
-        return mark is not None and bool(mark[0]) and mark[0] in functions_mark() and not _plan(conn).pending
+def ensure_current(url: str) -> None:
+    """Migrate if there is anything to do: for those who own the database, at every start."""
+    if not plan(url).is_current:
+        migrate(url)
 
 
 def set_search_path(url: str, path: str) -> None:
@@ -117,7 +122,9 @@ def _plan(conn: psycopg.Connection[Any]) -> Plan:
             f"the database has migration {max(newer)}, this hanjul knows {len(known)}: the schema is newer; update the package"
         )
     foreign = _pgmq_is_foreign(conn, applied)
-    return Plan(tuple(_step(migration, applied, foreign=foreign) for migration in known), foreign)
+    mark = conn.execute("select obj_description(to_regnamespace('hanjul'), 'pg_namespace')").fetchone()
+    steps = tuple(_step(migration, applied, foreign=foreign) for migration in known)
+    return Plan(steps, foreign, functions_are_current=mark == (functions_mark(),))
 
 
 def _step(migration: Migration, applied: dict[int, tuple[str, datetime]], *, foreign: bool) -> Step:
@@ -143,6 +150,5 @@ def _applied(conn: psycopg.Connection[Any]) -> dict[int, tuple[str, datetime]]:
 def _pgmq_is_foreign(conn: psycopg.Connection[Any], applied: dict[int, tuple[str, datetime]]) -> bool:
     if any(migration.schema == "pgmq" and migration.number in applied for migration in migrations()):
         return False
-    sql = PGMQ_IS_FOREIGN if applied else PGMQ_IS_FOREIGN.split("\n and not")[0] + ")"
-    [foreign] = conn.execute(f"select {sql}".encode()).fetchone() or [False]
+    [foreign] = conn.execute(f"select {PGMQ_HAS_FUNCTIONS}".encode()).fetchone() or [False]
     return bool(foreign)

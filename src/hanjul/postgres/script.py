@@ -49,7 +49,7 @@ def statements(text: str) -> Iterator[str]:
             statement = ""
             continue
         before = word or before if part.strip() else before
-        statement += "" if kind == "comment" else part
+        statement += " " if kind == "comment" else part
     if statement.strip():
         yield statement.strip()
 

@@ -1,1 +1,1 @@
-"""."""
+"""The loop: takes deliveries from a source, runs handlers, settles each delivery once."""

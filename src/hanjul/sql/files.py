@@ -26,8 +26,8 @@ class Migration:
 
     @property
     def schema(self) -> str:
-        """The schema it belongs to: `pgmq` is left out where the extension is in charge of it."""
-        return self.name
+        """The schema it belongs to, the first word of its name: `pgmq` is left out where the extension is in charge of it."""
+        return self.name.partition("_")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ def functions() -> tuple[FunctionFile, ...]:
 
 @cache
 def functions_mark() -> str:
-    """The statement that leaves the checksum of all functions in the database, so that a newer set is noticed."""
+    """What is left in the database as the schema's comment, so that another set of functions is noticed."""
     checksum = hashlib.sha256("".join(file.text for file in functions()).encode()).hexdigest()
-    return f"comment on schema hanjul is 'hanjul, functions {checksum}'"
+    return f"hanjul, functions {checksum}"
 
 
 def _migration(file: Traversable) -> Migration:

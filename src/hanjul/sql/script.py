@@ -8,10 +8,10 @@ ADVISORY_LOCK = 7521962890431
 PGMQ_VERSION = "1.13.0"
 """The release of PGMQ whose API this is; clients read it from pg_extension."""
 
-PGMQ_IS_FOREIGN = """\
-(exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-         where n.nspname = 'pgmq')
- and not exists (select from hanjul.migration where name = 'pgmq'))"""
+PGMQ_HAS_FUNCTIONS = """\
+exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace where n.nspname = 'pgmq')"""
+
+PGMQ_IS_FOREIGN = f"({PGMQ_HAS_FUNCTIONS} and not exists (select from hanjul.migration where name = 'pgmq'))"
 """True where schema pgmq holds functions that we did not install: the extension, or its SQL, is in charge."""
 
 _HEAD = """\
@@ -75,7 +75,12 @@ $hanjul_step$;
 
 def install_script() -> str:
     """All migrations and functions, each guarded, in one transaction."""
-    return _HEAD.format(lock=ADVISORY_LOCK) + registry() + _steps() + f"\n{functions_mark()};\ncommit;\n"
+    return (
+        _HEAD.format(lock=ADVISORY_LOCK)
+        + registry()
+        + _steps()
+        + f"\ncomment on schema hanjul is '{functions_mark()}';\ncommit;\n"
+    )
 
 
 def extension_files() -> dict[str, str]:
