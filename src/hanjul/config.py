@@ -28,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_url: the PostgreSQL to use; None: the embedded one.
     listen_url: a direct address to listen on, where database_url goes through a transaction pooler; None: database_url.
     listen: False to poll instead.  data_dir: where the embedded PostgreSQL keeps its data; None: the user's own place.
-    max_connections: how many its pool may hold;  max_message_bytes: the longest body that a client sends.
+    max_connections: how many the pool of clients and handlers may hold.  max_message_bytes: the longest body that a client sends.
     """
 
     database_url: str | None = None

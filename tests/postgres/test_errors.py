@@ -232,7 +232,7 @@ async def test_a_commit_that_fails_is_told_in_our_words(dsn: str) -> None:
 
     with pytest.raises(HanjulError, match="twice"):  # noqa: PT012  (the transaction is the block)
         async with database.transaction() as conn:
-            await conn.execute("create table twice (key int constraint twice unique deferrable initially deferred)")
-            await conn.execute("insert into twice values (1), (1)")
+            await conn.execute("create table booked (key int constraint twice unique deferrable initially deferred)")
+            await conn.execute("insert into booked values (1), (1)")
 
     await database.close()
