@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 import typing
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,6 +11,8 @@ from typing import Any
 from hanjul.model.delivery import Delivery
 from hanjul.model.errors import InvalidSettings
 from hanjul.runtime.threads import Ending, Threads
+
+_log = logging.getLogger("hanjul.consumer")
 
 Run = Callable[[Any], Awaitable[object]]
 
@@ -34,10 +37,14 @@ class Handler:
         return Runner(self, threads)
 
 
+PATIENCE_S = 1.0
+"""How long a thread may work on a call that was given up before it is reported."""
+
+
 class Runner:
     """Runs a handler: a coroutine in place, a plain function in a thread of the consumer's own.
 
-    left_behind: whether a call was given up while its thread still works on it; see `rest`.
+    left_behind: the calls, by worker, that were given up while their threads still work on them; see `rest`.
     """
 
     def __init__(self, handler: Handler, threads: int) -> None:
@@ -65,6 +72,9 @@ class Runner:
         if (call := self.left_behind.get(worker := asyncio.current_task())) is None:
             return
         try:
+            done, _ = await asyncio.wait({call}, timeout=PATIENCE_S)
+            if not done:
+                _log.warning("handler %s was given up, and runs on in its thread: one worker less", self._handler.name)
             await asyncio.wait({call})
         finally:
             del self.left_behind[worker]
