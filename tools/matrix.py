@@ -35,8 +35,10 @@ def interpreters() -> dict[str, str]:
     """Version -> program, of the CPythons on PATH, in pyenv's directory, and of those that uv has installed."""
     listed = _output(UV, "python", "list", "--only-installed", "--offline")
     candidates = re.findall(r"cpython-\S+\s+(\S+)", listed)
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    candidates += sorted(str(path) for path in pyenv.glob("3.*/bin/python"))
+    roots = {Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))}
+    roots |= {Path(entry).parent for entry in os.environ["PATH"].split(os.pathsep) if entry.endswith(("/shims", ".pyenv/bin"))}
+    roots |= {Path(sys.base_prefix).parent.parent}  # our own interpreter may have neighbours
+    candidates += sorted(str(path) for root in roots for path in root.glob("versions/3.*/bin/python"))
     candidates += [path for version in VERSIONS if (path := shutil.which(f"python{version}"))]
     found: dict[str, str] = {}
     for path in candidates:  # a program on PATH may be a mere shim, so each is asked

@@ -6,6 +6,7 @@ from pathlib import Path
 from subprocess import CompletedProcess, run
 
 import psycopg
+import pytest
 
 from hanjul.sql import install_script
 
@@ -41,6 +42,40 @@ def test_the_printed_schema_is_one_file_that_psql_runs_twice(cli: Run, empty_dsn
 
     assert printed == install_script()
     assert cli("queue", "create", "mail", DATABASE_URL=empty_dsn).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("insert into hanjul.migration values (99, 'future', 'x')", "its schema is newer; nothing was changed"),
+        ("update hanjul.migration set checksum = 'x' where number = 1", "it was edited; nothing was changed"),
+    ],
+)
+def test_the_printed_schema_refuses_a_newer_or_edited_one(cli: Run, dsn: str, psql: Path, change: str, said: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(change.encode())
+
+    answer = run([psql, dsn, "-v", "ON_ERROR_STOP=1"], input=cli("sql").stdout, text=True, check=False, capture_output=True)
+
+    assert answer.returncode != 0
+    assert said in answer.stderr
+
+
+def test_a_file_may_begin_with_a_mark_and_its_answers_are_one_list(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "two.sql").write_bytes(b"\xef\xbb\xbfselect 1 as one;\nselect/**/2 as two;")
+
+    answers = json.loads(cli("sql", "--json", "-f", "two.sql").stdout)
+
+    assert [answer["rows"] for answer in answers] == [[{"one": 1}], [{"two": 2}]]
+
+
+def test_what_is_missing_of_the_users_own_is_not_our_schema(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.sql").write_text("select * from nowhere;")
+
+    answer = cli("sql", "-f", "own.sql")
+
+    assert answer.returncode == 1
+    assert "migrate" not in answer.stderr
 
 
 def test_the_tutorial_runs_as_written_and_the_extension_is_skipped_where_there_is_none(cli: Run) -> None:
@@ -111,6 +146,15 @@ def test_a_command_on_a_database_without_the_schema_says_to_migrate(cli: Run, em
 
     assert answer.returncode == 6
     assert "hanjul migrate" in answer.stderr
+
+
+def test_a_password_that_breaks_the_address_is_not_printed(cli: Run) -> None:
+    answer = cli("queue", "list", DATABASE_URL="postgresql://u:s3c/ret@127.0.0.1:1/x")
+
+    assert answer.returncode == 2
+    assert "%2F" in answer.stderr
+    assert "s3c" not in answer.stderr
+    assert "ret@" not in answer.stderr
 
 
 def test_a_wrong_address_is_named_without_its_password(cli: Run) -> None:

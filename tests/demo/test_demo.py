@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,35 @@ def test_the_demo_keeps_its_promises(place: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "300 of 300" in answer.stdout
     assert "every promise was kept" in answer.stdout
+
+
+def test_two_demos_at_once_do_not_meet_and_one_that_is_ended_leaves_no_worker(place: Path) -> None:
+    environment = {"HANJUL_DATA_DIR": str(place / "data"), "PATH": "/usr/bin:/bin", "HOME": str(place)}
+    command = [sys.executable, "-m", "hanjul", "demo", "--mails", "200"]
+
+    demos = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [demo.communicate(timeout=100)[0] for demo in demos]
+    ended = subprocess.Popen([*command[:-1], "20000"], env=environment, stdout=subprocess.PIPE, text=True)
+    workers = _workers_of(ended, place)
+    ended.terminate()
+    ended.communicate(timeout=60)
+
+    assert [demo.returncode for demo in demos] == [0, 0], said
+    assert ended.returncode == 1
+    assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
+
+
+def _workers_of(demo: "subprocess.Popen[str]", place: Path) -> list[int]:
+    """The process ids of a demo's workers, once there are two."""
+    children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
+    deadline = time.monotonic() + 60
+    while True:
+        found = [int(pid) for pid in children.read_text().split()]
+        mailers = [pid for pid in found if b"mailer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        if len(mailers) == 2:
+            return mailers
+        assert time.monotonic() < deadline, f"no workers in {place}"
+        time.sleep(0.05)
 
 
 def test_the_tutorial_runs_as_written_in_psql_with_the_extension(place: Path, psql: Path) -> None:

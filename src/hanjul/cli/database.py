@@ -90,12 +90,24 @@ def _write_extension(directory: Path) -> None:
 
 def _run(file: Path, *, as_json: bool) -> None:
     with migrated_address(settings()) as url:
-        for result in script.run(url, file.read_text("utf-8")):
-            if as_json:
-                rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-                print_json({"statement": result.statement, "status": result.status, "rows": rows, "notices": result.notices})
-            else:
-                _print(result)
+        results = script.run(url, _text(file))
+        if as_json:
+            print_json([_plain(result) for result in results])
+            return
+        for result in results:
+            _print(result)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")  # editors on Windows begin a file with a mark
+    except (UnicodeDecodeError, OSError) as error:
+        raise BadInput(f"{file} cannot be read as UTF-8 text: {error}") from error
+
+
+def _plain(result: script.Result) -> dict[str, object]:
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    return {"statement": result.statement, "status": result.status, "rows": rows, "notices": result.notices}
 
 
 def _print(result: script.Result) -> None:

@@ -55,3 +55,6 @@ def main() -> None:
     except HanjulError as error:
         click.secho(f"hanjul: {error}", fg="red", err=True)
         sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+    except OSError as error:
+        click.secho(f"hanjul: {error}", fg="red", err=True)
+        sys.exit(1)

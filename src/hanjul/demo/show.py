@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files
 
-import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -22,10 +21,9 @@ from hanjul.demo.ledger import Verdict, verdict
 from hanjul.demo.mailbox import Mailbox
 from hanjul.demo.mails import mail
 from hanjul.local import embedded_server
-from hanjul.postgres.migrate import migrate
+from hanjul.postgres.migrate import database_of_its_own, migrate
 from hanjul.postgres.script import run
 
-DATABASE = "hanjul_demo"
 PATIENCE_S = 60.0
 """How long no e-mail may arrive before the demo is given up as failed."""
 
@@ -35,24 +33,18 @@ console = Console(highlight=False)
 def show(mails: int) -> bool:
     """Run it all, with live progress; True if every promise was kept."""
     began = time.monotonic()
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal too: what was started is ended
+        signal.signal(ending, lambda *_: sys.exit(1))
     console.rule("[bold]hanjul: a real PostgreSQL, from a Python package")
-    with embedded_server(settings(), say=lambda text: console.print(f"  {text}")) as server:
-        url = _database_of_its_own(server.dsn)
-        console.print(f"  PostgreSQL {server.version} on port {server.port}, schema installed ({time.monotonic() - began:.1f} s)")
+    server = embedded_server(settings(), say=lambda text: console.print(f"  {text}"))
+    with server as running, database_of_its_own(running.dsn, f"hanjul_demo_{os.getpid()}") as url:
+        migrate(url)
+        took = time.monotonic() - began
+        console.print(f"  PostgreSQL {running.version} on port {running.port}, schema installed ({took:.1f} s)")
         _tutorial(url)
         result = _mails(url, mails)
     _tell(result, time.monotonic() - began)
     return result.holds
-
-
-def _database_of_its_own(dsn: str) -> str:
-    """So that nothing of the user's is touched, and a demo that was broken off leaves nothing in the way."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute(f"drop database if exists {DATABASE} with (force)".encode())
-        conn.execute(f"create database {DATABASE}".encode())
-    url = dsn.rpartition("/")[0] + f"/{DATABASE}"
-    migrate(url)
-    return url
 
 
 def _tutorial(url: str) -> None:
@@ -138,11 +130,11 @@ def _watch(mailbox: Mailbox, goal: int, done: Callable[[int], None]) -> None:
 def _workers(url: str, smtp: str) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
     """Starts worker processes; ends them, as an operator would, at the end."""
     running: list[subprocess.Popen[bytes]] = []
-    environment = {**os.environ, "DATABASE_URL": url, "HANJUL_DEMO_SMTP": smtp}
+    environment = {**os.environ, "DATABASE_URL": url, mailer.SMTP: smtp}
     command = [sys.executable, "-m", "hanjul", "worker", "hanjul.demo.mailer:app", "--log-level", "ERROR"]
 
     def start() -> "subprocess.Popen[bytes]":
-        running.append(subprocess.Popen(command, env=environment, start_new_session=True))
+        running.append(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True))
         return running[-1]
 
     try:

@@ -63,6 +63,10 @@ class Account:
 def server_account() -> Account:
     """The account for the server. Raises Unsupported for root where there is no account `nobody`."""
     if os.geteuid() != 0:
+        try:
+            pwd.getpwuid(os.geteuid())
+        except KeyError:
+            raise Unsupported(f"PostgreSQL wants a name for user id {os.geteuid()}, which has none here") from None
         return Account(str(os.geteuid()), os.geteuid(), os.getegid(), other=False)
     try:
         entry = pwd.getpwnam(UNPRIVILEGED)

@@ -95,9 +95,14 @@ class Postmaster:
         """Remove postmaster.pid if a crash left it and its pid is another program's now (usual after a container's
         restart): PostgreSQL would refuse to start. The server lock, which we hold, says that it cannot be one of ours.
         """
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            if program_of(self._pid()) != PROGRAM:  # it is if somebody ran pg_ctl by hand
-                (self._home.data / "postmaster.pid").unlink()
+        try:
+            stale = program_of(self._pid()) != PROGRAM  # it is not if somebody ran pg_ctl by hand
+        except FileNotFoundError:
+            return
+        except ValueError:  # cut short, as a full disk leaves it
+            stale = True
+        if stale:
+            (self._home.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _signal(self, request: signal.Signals) -> None:
         if self.is_alive():

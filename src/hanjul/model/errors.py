@@ -58,7 +58,7 @@ class QueueNotFound(NotFound):
     """No queue has this name."""
 
     def __init__(self, queue: str) -> None:
-        super().__init__(f"queue {queue!r} does not exist; create it with queues.create({queue!r})")
+        super().__init__(f"queue {queue!r} does not exist; create it with queues.create({queue!r}) or `hanjul queue create`")
         self.queue = queue
 
 

@@ -1,5 +1,9 @@
 """How a delivery ends. A handler that returns acks, one that raises nacks; raising (or returning) one of these steers."""
 
+from hanjul.model.errors import BadInput
+
+MAX_SECONDS = 2**31 - 1
+
 
 class Outcome(Exception):
     """The root of the outcomes. Exceptions, so that a handler can end anywhere with one."""
@@ -14,7 +18,7 @@ class Nack(Outcome):
 
     def __init__(self, reason: str = "", *, delay_s: float | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.delay_s = reason, delay_s
+        self.reason, self.delay_s = reason, None if delay_s is None else seconds("delay_s", delay_s)
 
 
 class Release(Outcome):
@@ -22,7 +26,7 @@ class Release(Outcome):
 
     def __init__(self, *, delay_s: float = 0.0) -> None:
         super().__init__()
-        self.delay_s = delay_s
+        self.delay_s = seconds("delay_s", delay_s)
 
 
 class Reject(Outcome):
@@ -34,3 +38,10 @@ class Reject(Outcome):
     def __init__(self, reason: str = "", *, kind: str = "rejected") -> None:
         super().__init__(reason)
         self.reason, self.kind = reason, kind
+
+
+def seconds(name: str, value: float) -> float:
+    """A delay that can be kept; raises BadInput, which names it, for anything but 0 to 68 years."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
+        raise BadInput(f"{name} must be a number of seconds from 0 to {MAX_SECONDS}, not {value!r}")
+    return value

@@ -21,7 +21,10 @@ from hanjul.model.errors import (
 )
 
 _MISSING_QUEUE = re.compile(r'relation "pgmq\.[qa]_(.*)" does not exist')
-_MISSING_SCHEMA = "the schema is not installed in this database ({text}); run `hanjul migrate`"
+_OURS = re.compile(r"\b(pgmq|hanjul)\b")
+_MISSING_SCHEMA = (
+    "{text}: the schema is not installed, or pgmq's own, which lacks this; see `hanjul migrate status`, run `hanjul migrate`"
+)
 _SAFE_TO_REPEAT = {
     "40001": "serialization failure",
     "40P01": "deadlock",
@@ -81,11 +84,13 @@ def _is_connection_loss(error: Exception, state: str) -> bool:
 def _missing_relation(text: str) -> HanjulError:
     if found := _MISSING_QUEUE.search(text):
         return QueueNotFound(found[1])
-    return SchemaMismatch(_MISSING_SCHEMA.format(text=text.splitlines()[0]))
+    return _missing_schema(text)
 
 
 def _missing_schema(text: str) -> HanjulError:
-    return SchemaMismatch(_MISSING_SCHEMA.format(text=text.splitlines()[0]))
+    """What is missing is ours, or something of the user's own SQL."""
+    first = text.splitlines()[0]
+    return SchemaMismatch(_MISSING_SCHEMA.format(text=first)) if _OURS.search(first) else DatabaseFailure(text)
 
 
 def _raised(text: str) -> HanjulError:

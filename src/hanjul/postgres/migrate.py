@@ -87,6 +87,18 @@ def ensure_current(url: str) -> None:
         migrate(url)
 
 
+@contextmanager
+def database_of_its_own(url: str, name: str) -> Iterator[str]:
+    """The address of a new, empty database on the same server, which is dropped at the end. For servers that are ours."""
+    with psycopg.connect(conninfo(url), autocommit=True) as conn:
+        conn.execute(f'create database "{name}"'.encode())
+    try:
+        yield url.rpartition("/")[0] + f"/{name}"
+    finally:
+        with psycopg.connect(conninfo(url), autocommit=True) as conn:
+            conn.execute(f'drop database "{name}" with (force)'.encode())
+
+
 def set_search_path(url: str, path: str) -> None:
     """Let new sessions of the user look for names along `path`; for servers that are ours alone."""
     with _connection(url) as conn:

@@ -35,6 +35,12 @@ class ConsumerSpec:
         queue_name(self.queue)
         _between("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
         _between("prefetch", self.prefetch, 1, MAX_PREFETCH)
+        if not isinstance(self.concurrency, int) or not isinstance(self.prefetch, int):
+            raise InvalidSettings(f"concurrency and prefetch must be whole numbers, not {self.concurrency!r}, {self.prefetch!r}")
+        if not isinstance(self.retry, Retry):
+            raise InvalidSettings(f"retry must be a Retry, as in Retry(max_attempts=3), not {self.retry!r}")
+        if not isinstance(self.archive, bool):
+            raise InvalidSettings(f"archive must be True or False, not {self.archive!r}")
         _between("lease_s", self.lease_s, 0.1, 86_400)
         _between("stop_timeout_s", self.stop_timeout_s, 0, 86_400)
         if self.timeout_s is not None:

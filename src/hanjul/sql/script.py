@@ -22,6 +22,21 @@ set local search_path = pg_catalog, pg_temp;
 select pg_catalog.pg_advisory_xact_lock({lock});
 """
 
+_REFUSE = """
+do $hanjul_step$
+begin
+    if exists (select from hanjul.migration where number > {newest}) then
+        raise exception 'this database has migration %, this file knows {newest}: its schema is newer; nothing was changed',
+            (select max(number) from hanjul.migration);
+    end if;
+    if exists (select from hanjul.migration m join (values {known}) k (number, checksum) using (number)
+               where m.checksum <> k.checksum) then
+        raise exception 'a migration of this database is not the one in this file: it was edited; nothing was changed';
+    end if;
+end
+$hanjul_step$;
+"""
+
 _STEP = """
 do $hanjul_step$
 begin
@@ -78,6 +93,7 @@ def install_script() -> str:
     return (
         _HEAD.format(lock=ADVISORY_LOCK)
         + registry()
+        + _refusals()
         + _steps()
         + f"\ncomment on schema hanjul is '{functions_mark()}';\ncommit;\n"
     )
@@ -90,6 +106,11 @@ def extension_files() -> dict[str, str]:
         "pgmq.control": _CONTROL.format(version=PGMQ_VERSION),
         f"pgmq--{PGMQ_VERSION}.sql": _EXTENSION_HEAD + body + _LET_GO,
     }
+
+
+def _refusals() -> str:
+    known = ", ".join(f"({step.number}, '{step.checksum}')" for step in migrations())
+    return _REFUSE.format(newest=len(migrations()), known=known)
 
 
 def _steps(skip: str = "") -> str:
