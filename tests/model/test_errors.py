@@ -26,7 +26,10 @@ def test_errors_are_pythons_own_kinds_too() -> None:
 
 
 def test_a_missing_queue_says_what_to_do() -> None:
-    assert str(hanjul.QueueNotFound("mail")) == "queue 'mail' does not exist; create it with queues.create('mail')"
+    assert (
+        str(hanjul.QueueNotFound("mail"))
+        == "queue 'mail' does not exist; create it with queues.create('mail') or `hanjul queue create`"
+    )
 
 
 def test_a_lost_lease_says_who_holds_it() -> None:

@@ -136,7 +136,7 @@ STATES = {
 
 @pytest.mark.parametrize("state", STATES)
 async def test_each_state_has_its_error(server: str, state: str) -> None:
-    raising = f"do $$ begin raise exception 'for a test' using errcode = '{state}'; end $$"
+    raising = f"do $$ begin raise exception 'for a test of pgmq' using errcode = '{state}'; end $$"
 
     async with await psycopg.AsyncConnection.connect(server) as conn:
         with pytest.raises(psycopg.Error) as caught:
@@ -144,7 +144,7 @@ async def test_each_state_has_its_error(server: str, state: str) -> None:
 
     error = translate(caught.value)
     assert type(error) is STATES[state]
-    assert "for a test" in str(error)
+    assert "for a test of pgmq" in str(error)
 
 
 ADDRESSES = {

@@ -27,11 +27,11 @@ def conninfo(url: str) -> str:
         given = conninfo_to_dict(url)
     except (psycopg.ProgrammingError, TypeError) as error:
         raise _wrong(url, _without_secret(str(error).strip())) from None
+    if "@" in str(given.get("dbname", "")):
+        raise _wrong("***", "its parts do not fit together; in a password write / as %2F, @ as %40, : as %3A")
     for port in str(given.get("port", "5432")).split(","):
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
             raise _wrong(url, f"port {port!r} is not a number from 1 to 65535")
-    if "@" in str(given.get("dbname", "")):
-        raise _wrong("***", "its parts do not fit together; in a password write / as %2F, @ as %40, : as %3A")
     for name in NUMBERS:
         if not str(given.get(name, "0")).lstrip("-").isdecimal():
             raise _wrong(url, f"{name}={given[name]!r} is not a whole number")
