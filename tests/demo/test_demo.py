@@ -47,17 +47,19 @@ def test_two_demos_at_once_do_not_meet_and_one_that_is_ended_leaves_no_worker(pl
 
     demos = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [demo.communicate(timeout=100)[0] for demo in demos]
-    ended = subprocess.Popen([*command[:-1], "20000"], env=environment, stdout=subprocess.PIPE, text=True)
-    workers = _workers_of(ended, place)
-    ended.terminate()
-    ended.communicate(timeout=60)
+    with subprocess.Popen([*command[:-1], "1000"], env=environment, stdout=subprocess.PIPE, text=True) as ended:
+        try:
+            workers = _workers_of(ended)
+        finally:
+            ended.terminate()
+            ended.communicate(timeout=60)
 
     assert [demo.returncode for demo in demos] == [0, 0], said
     assert ended.returncode == 1
     assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
 
 
-def _workers_of(demo: "subprocess.Popen[str]", place: Path) -> list[int]:
+def _workers_of(demo: "subprocess.Popen[str]") -> list[int]:
     """The process ids of a demo's workers, once there are two."""
     children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
     deadline = time.monotonic() + 60
@@ -66,7 +68,7 @@ def _workers_of(demo: "subprocess.Popen[str]", place: Path) -> list[int]:
         mailers = [pid for pid in found if b"mailer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         if len(mailers) == 2:
             return mailers
-        assert time.monotonic() < deadline, f"no workers in {place}"
+        assert time.monotonic() < deadline, "no workers"
         time.sleep(0.05)
 
 
