@@ -60,7 +60,7 @@ async def test_after_all_sessions_ended_a_worker_listens_again_within_two_second
 
 async def test_a_server_without_a_free_connection_is_waited_for(dsn: str, books: Books) -> None:
     history = History()
-    await send(dsn, 30)
+    await send(dsn, 50)
     async with worker(dsn, history, lease_s=30, takes_s=1, books=True) as app:
         await until(lambda: history.handlings)
         with contextlib.ExitStack() as others:
@@ -75,7 +75,7 @@ async def test_a_server_without_a_free_connection_is_waited_for(dsn: str, books:
 
         assert time.monotonic() - freed < 8
         assert app.consumers[0].counts.rejected == 0
-    books.check(sent=30)
+    books.check(sent=50)
 
 
 def fill(dsn: str, others: contextlib.ExitStack) -> None:
