@@ -29,10 +29,12 @@ _log = logging.getLogger("hanjul.consumer")
 
 FETCH_PAUSE_S = 1.0
 """The longest pause between two tries to fetch while the backend is away."""
-SETTLE_S = 2.0
+SETTLE_S = 5.0
 """How long a stopping consumer waits for its last settlements."""
 CUT_S = 0.5
 """How long, at least, handlers that were cut may take to clean up."""
+CUT_FETCH_S = 0.25
+"""How long a fetch under way may still take to come back after a cut: what it leased can then be released."""
 
 
 @dataclass(slots=True)
@@ -102,11 +104,14 @@ class Consumer:
 
     def _cut(self, fetching: "asyncio.Task[None]") -> None:
         self._detach(fetching)
+        fetching.get_loop().call_later(CUT_FETCH_S, self._cut_fetch, fetching)
+        self._was_cut = self._was_cut or self._pool.running > 0
+        self._pool.cut()
+
+    def _cut_fetch(self, fetching: "asyncio.Task[None]") -> None:
         if not fetching.done() and not fetching.cancelling():
             self._was_cut = True
             fetching.cancel()
-        self._was_cut = self._was_cut or self._pool.running > 0
-        self._pool.cut()
 
     def _detach(self, fetching: "asyncio.Task[None]") -> None:
         """Fetch no more, and release what is buffered. A fetch under way is let come back: its leases are ours."""

@@ -111,6 +111,21 @@ class Stopping:
         assert handler.seen == []
         assert [delivery.attempt for delivery in await self._fetched(harness, 3)] == [1, 1, 1]
 
+    async def test_a_fetch_under_way_at_a_second_signal_loses_nothing(self, harness: Harness) -> None:
+        await sent(harness, 3)
+        source = RecordedSource(harness.source(QUEUE))
+        source.fetches_answer.clear()
+        consumer = await self._started(source, Recorder(), concurrency=2)
+        await until(lambda: source.fetched == [3])
+
+        stopping = asyncio.create_task(consumer.stop(timeout_s=30))
+        consumer.cut()
+        await until(lambda: consumer._stopping)  # noqa: SLF001  (there is no public way to it)
+        source.fetches_answer.set()
+
+        await stopping
+        assert [delivery.attempt for delivery in await self._fetched(harness, 3)] == [1, 1, 1]
+
     async def test_a_thread_that_does_not_end_does_not_hold_up_the_stop(self, harness: Harness) -> None:
         await sent(harness, 1)
         inside, may_end = threading.Event(), threading.Event()
@@ -155,7 +170,7 @@ class Stopping:
         source = harness.source(QUEUE)
         await source.open()
         fetched: list[Delivery[Any]] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while len(fetched) < count:
                 fetched += await source.fetch(count - len(fetched), 30)
                 await asyncio.sleep(0.005)
