@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-FAMILIES = ("pgmq", "leases")
+FAMILIES = ("pgmq", "leases", "pgmq_public")
 _FUNCTION = re.compile(r'create or replace function ([a-z_]+)\.("?[a-z_]+"?)\(')
 
 
@@ -26,7 +26,7 @@ class Migration:
 
     @property
     def schema(self) -> str:
-        """The schema it belongs to, the first word of its name: `pgmq` is left out where the extension is in charge of it."""
+        """The schema it goes with, the first word of its name: `pgmq` is left out where the extension is in charge of it."""
         return self.name.partition("_")[0]
 
 
@@ -40,9 +40,9 @@ class FunctionFile:
 
     @property
     def schema(self) -> str:
-        """The schema of its functions; one file stays within one schema."""
+        """The schema it goes with; one file stays within one schema. `pgmq_public` goes with `pgmq`."""
         [schema] = {found[1] for found in _FUNCTION.finditer(self.text)}
-        return schema
+        return schema.partition("_")[0]
 
 
 @cache
