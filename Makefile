@@ -42,10 +42,8 @@ format: $(READY)  ## put the code into its standard form
 generate: $(READY)  ## write the files that are made from others (the sync clients)
 	@$(BIN)/python tools/generate.py
 
-older: $(READY)  ## the SQL tests on the older PostgreSQL that the package brings too
-	@echo "SQL tests on PostgreSQL 16"
-	@HANJUL_PG_BIN=$$($(BIN)/python -c "from hanjul.embedded import locate; print(locate(16).bin_dir)") \
-	    $(BIN)/python -m pytest tests/sql -q -n 2 --dist loadgroup
+older: $(READY)  ## the SQL tests on PostgreSQL 14, 15, 16 and 17: make older MAJORS="14 17"
+	@$(BIN)/python -m tools.postgres_versions $(MAJORS)
 
 matrix: $(READY)  ## the core tests on every other Python found here, and with the oldest allowed packages
 	@$(BIN)/python tools/matrix.py
@@ -60,11 +58,12 @@ $(BENCH)/.ready: $(UV) requirements/bench.txt pyproject.toml
 	@$(UV) pip install --quiet --python $(BENCH)/bin/python --no-deps --editable .
 	@touch $@
 
-COMPILE := $(UV) pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet --upgrade pyproject.toml
+COMPILE := $(UV) pip compile --universal --generate-hashes --no-header --python-version 3.11 --quiet --upgrade
 lock: $(UV)  ## renew requirements/*.txt
-	@$(COMPILE) --all-extras --group pyproject.toml:dev --output-file requirements/dev.txt
-	@$(COMPILE) --extra all --group pyproject.toml:bench --constraints requirements/dev.txt --output-file requirements/bench.txt
-	@$(COMPILE) --extra all --output-file requirements/run.txt
+	@$(COMPILE) pyproject.toml --all-extras --group pyproject.toml:dev --output-file requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra all --group pyproject.toml:bench --constraints requirements/dev.txt --output-file requirements/bench.txt
+	@$(COMPILE) pyproject.toml --extra all --output-file requirements/run.txt
+	@$(COMPILE) --group pyproject.toml:node --output-file requirements/node.txt
 
 clean:  ## remove the environment and caches
-	@rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@rm -rf $(VENV) .venv-* .partman tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

