@@ -10,11 +10,13 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
+from bench.harness.options import Options
 from bench.harness.report import comparisons, console, table
 from bench.harness.server import server
 from bench.queues import suite as queues
+from bench.sql import suite as sql
 
-SUITES = {"queues": queues}
+SUITES = {"queues": queues, "sql": sql}
 
 
 def main() -> int:
@@ -39,7 +41,7 @@ def _run(name: str, args: argparse.Namespace, out: Console, progress: Console) -
     systems = [system for system in suite.SYSTEMS if not args.systems or system in args.systems]
     with server() as running:
         progress.print(f"{name}: PostgreSQL {running.settings['server_version']} runs")
-        samples = suite.run(running, systems, progress, quick=args.quick, rounds=args.rounds, questions=args.questions)
+        samples = suite.run(running, systems, progress, Options(args.quick, args.rounds, args.questions, args.states))
     out.print(table(samples, systems, suite.OURS, title=f"{name}: medians; x: how many times better {suite.OURS} is"))
     for system in systems:
         out.print(f"- {system}: {suite.settings_of(system)}", highlight=False, soft_wrap=True)
@@ -52,11 +54,16 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure hanjul against its peers.")
     parser.add_argument("--only", action="append", choices=SUITES, help="one suite; may be repeated (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every comparison there")
-    parser.add_argument("--quick", action="store_true", help="one short round, about 90 seconds: coarse numbers")
+    parser.add_argument("--quick", action="store_true", help="one short round, a minute or two for each suite: coarse numbers")
     parser.add_argument("--rounds", type=int, metavar="N", help="other than the usual number of rounds")
-    parser.add_argument("--systems", type=lambda text: text.split(","), metavar="A,B", help="only these")
-    parser.add_argument("--questions", type=lambda text: text.split(","), metavar="A,B", help="only these of the suite")
+    parser.add_argument("--systems", type=_list, metavar="A,B", help="only these")
+    parser.add_argument("--questions", type=_list, metavar="A,B", help="only these of the suite")
+    parser.add_argument("--states", type=_list, metavar="A,B", help="sql: fresh (default), analysed, bloated, huge tables")
     return parser.parse_args()
+
+
+def _list(text: str) -> list[str]:
+    return text.split(",")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,25 @@ from rich.table import Table
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What ours shall reach: so many times better than every peer, or a number of its own."""
+
+    ratio: float | None = None
+    number: float | None = None
+
+
+@dataclass(frozen=True)
 class Figure:
-    """One number about a system.  more_is_better: False for what is spent or waited."""
+    """One number about a system.
+
+    more_is_better: False for what is spent or waited.  limit: where a measurement was broken off; such a number is a bound.
+    """
 
     question: str
     unit: str
     more_is_better: bool = True
+    goal: Goal | None = None
+    limit: float | None = None
 
 
 Samples = Mapping[Figure, Mapping[str, Sequence[float]]]
@@ -42,13 +55,14 @@ def comparisons(samples: Samples, ours: str) -> list[dict[str, object]]:
 
 
 def table(samples: Samples, systems: Sequence[str], ours: str, title: str) -> Table:
-    """The medians, and behind each how many times better ours is."""
-    shown = Table("question", "unit", *systems, title=title)
+    """The medians, behind each how many times better ours is, and the goals if there are any."""
+    goals = any(figure.goal for figure in samples)
+    shown = Table("question", "unit", *systems, *(["goal"] if goals else []), title=title)
     for column in shown.columns[2:]:
         column.justify = "right"
     for figure, by_system in samples.items():
         cells = [_cell(figure, by_system, name, ours) for name in systems]
-        shown.add_row(figure.question, figure.unit, *cells)
+        shown.add_row(figure.question, figure.unit, *cells, *([_goal(figure, by_system, ours)] if goals else []))
     return shown
 
 
@@ -62,9 +76,25 @@ def _cell(figure: Figure, by_system: Mapping[str, Sequence[float]], name: str, o
     if not by_system.get(name):
         return "-"
     number = median(by_system[name])
+    bound = ">" if figure.limit is not None and number >= figure.limit else ""
     if name == ours or not by_system.get(ours):
-        return _number(number)
-    return f"{_number(number)} [dim]x{ratio(figure, median(by_system[ours]), number):.3g}[/dim]"
+        return bound + _number(number)
+    return f"{bound}{_number(number)} [dim]{bound}x{ratio(figure, median(by_system[ours]), number):.3g}[/dim]"
+
+
+def _goal(figure: Figure, by_system: Mapping[str, Sequence[float]], ours: str) -> str:
+    if figure.goal is None:
+        return ""
+    told, met = "", by_system.get(ours, []) != []
+    mine = median(by_system[ours]) if met else 0.0
+    if figure.goal.ratio is not None:
+        told = f"x{figure.goal.ratio:.3g}"
+        peers = [median(numbers) for name, numbers in by_system.items() if name != ours and numbers]
+        met = met and bool(peers) and all(ratio(figure, mine, peer) >= figure.goal.ratio for peer in peers)
+    if figure.goal.number is not None:
+        told = f"{'at least' if figure.more_is_better else 'at most'} {_number(figure.goal.number)}"
+        met = met and (mine >= figure.goal.number if figure.more_is_better else mine <= figure.goal.number)
+    return f"{told} {'met' if met else 'missed'}"
 
 
 def _number(number: float) -> str:

@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+import psycopg
 from rich.console import Console
 
 from bench.harness.processes import ChildFailed
@@ -29,7 +30,7 @@ def ask_all(questions: Sequence[Question], systems: Sequence[str], rounds: int, 
                 with progress.status(f"round {count} of {rounds}: {name}"):
                     try:
                         found = question(name)
-                    except ChildFailed as failure:
+                    except (ChildFailed, psycopg.Error) as failure:
                         progress.print(f"{name} failed: {failure}", style="red", markup=False)
                         continue
                 progress.print(f"{count}/{rounds} {name}: {_told(found)}", markup=False, highlight=False, soft_wrap=True)

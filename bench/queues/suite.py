@@ -4,6 +4,7 @@ from functools import partial
 
 from rich.console import Console
 
+from bench.harness.options import Options
 from bench.harness.report import Samples
 from bench.harness.rounds import ask_all
 from bench.harness.server import Server
@@ -19,10 +20,8 @@ ROUND_S = 300.0
 QUESTIONS = {"enqueue": enqueue.measure, "worker": worker.measure, "pickup": pickup.measure}
 
 
-def run(
-    server: Server, systems: list[str], progress: Console, *, quick: bool, rounds: int | None, questions: list[str] | None
-) -> Samples:
-    """Put the questions to every system.  rounds: other than the usual number.  questions: other than all."""
-    sizes = QUICK if quick else FULL
-    asked = [partial(QUESTIONS[name], Bench(server, sizes)) for name in questions or QUESTIONS]
+def run(server: Server, systems: list[str], progress: Console, options: Options) -> Samples:
+    """Put the questions to every system."""
+    sizes, rounds = QUICK if options.quick else FULL, options.rounds
+    asked = [partial(QUESTIONS[name], Bench(server, sizes)) for name in options.questions or QUESTIONS]
     return ask_all(asked, systems, rounds or sizes.rounds, rounds * ROUND_S if rounds else LIMIT_S, progress)

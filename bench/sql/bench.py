@@ -1,0 +1,81 @@
+"""One run of the suite: a server, the sizes of this run, and a queue in a database of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from bench.harness.server import Server
+from bench.sql.body import bodies
+from bench.sql.systems import SYSTEMS, System
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything.
+
+    rounds: of the cheap questions; the others are asked once.  iterations: of each call that is timed.
+    deep_iterations: where one call may take a second.  limit_s: for the deep iterations of a call, all together.
+    backlog: ready messages of a table that is analysed, or has been bloated.  drained: messages for the WAL.
+    snapshot_s: how long it is held open.  burst_s: how long throughput is measured.
+    """
+
+    rounds: int
+    iterations: int
+    deep_iterations: int
+    limit_s: float
+    backlog: int
+    drained: int
+    snapshot_s: float
+    burst_s: float
+
+
+FULL = Sizes(
+    rounds=9, iterations=100, deep_iterations=20, limit_s=30.0, backlog=100_000, drained=40_000, snapshot_s=180.0, burst_s=3.0
+)
+QUICK = Sizes(
+    rounds=1, iterations=60, deep_iterations=5, limit_s=4.0, backlog=20_000, drained=10_000, snapshot_s=6.0, burst_s=1.0
+)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue `bench` of one system, and a session that does not wait for the disk."""
+
+    system: System
+    dsn: str
+    session: psycopg.Connection[tuple[object, ...]]
+
+    def run(self, script: str) -> None:
+        """Run a statement, or several."""
+        self.session.execute(script.encode())
+
+    def number(self, query: str) -> float:
+        """The one number that it gives."""
+        [[number]] = self.session.execute(query.encode()).fetchall()
+        return float(str(number))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a question is given."""
+
+    server: Server
+    sizes: Sizes
+
+    @contextmanager
+    def queue(self, name: str) -> Iterator[Queue]:
+        """An empty one; `bench.given` holds messages to send, `took` takes times."""
+        system = SYSTEMS[name]
+        with self.server.database() as dsn:
+            system.install(dsn)
+            with psycopg.connect(dsn, autocommit=True) as session:
+                found = Queue(system, dsn, session)
+                found.run("set synchronous_commit = off")
+                found.run("create temp table took (call text, us double precision)")
+                found.run("create schema bench; create table bench.given (msgs jsonb[], headers jsonb[])")
+                headers = ['{"trace": "00-4bf92f3577b34da6a3ce929d0e0e4736-01"}'] * len(bodies())
+                session.execute("insert into bench.given values (%s::jsonb[], %s::jsonb[])", [bodies(), headers])
+                found.run("select pgmq.create('bench')")
+                yield found
