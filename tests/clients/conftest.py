@@ -1,0 +1,36 @@
+"""Clients of PGMQ as they come from the registries, on our schema."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hanjul.sql import extension_files
+
+
+@pytest.fixture
+def offered(extension_dir: Path) -> None:
+    """The server offers our schema as the extension `pgmq`, as the embedded server of `hanjul up` does."""
+    for name, text in extension_files().items():
+        (extension_dir / name).write_text(text)
+
+
+@pytest.fixture
+def look(dsn: str) -> Callable[..., list[tuple]]:
+    """See for oneself, past the client: the rows of a query."""
+
+    def look(query: str, *args: object) -> list[tuple]:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            return connection.execute(query, args or None).fetchall()
+
+    return look
+
+
+@pytest.fixture
+def needs(look: Callable[..., list[tuple]]) -> Callable[[str], None]:
+    def needs(function: str) -> None:
+        if not look("select from pg_proc where proname = %s and pronamespace = 'pgmq'::regnamespace", function):
+            pytest.skip(f"pgmq.{function} is still being written")
+
+    return needs
