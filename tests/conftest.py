@@ -63,6 +63,13 @@ def dsn(server: str, template: str) -> Iterator[str]:
         yield _at(server, name)
 
 
+@pytest.fixture(scope="module")
+def module_dsn(server: str, template: str) -> Iterator[str]:
+    """The URL of a database with our schema that the tests of a module share, because each rolls back what it did."""
+    with _database(server, template) as name:
+        yield _at(server, name)
+
+
 @pytest.fixture
 def empty_dsn(server: str) -> Iterator[str]:
     """The URL of a database of this test's own, with nothing in it."""
