@@ -421,7 +421,7 @@ def connection(open_connection):
         open_connection.execute("select pgmq.create('mail')")
         groups = [f'{{"x-pgmq-group": "{group}"}}' for group in "AABA"]
         bodies = [f'{{"n": {n}}}' for n in (1, 2, 3, 4)]
-        open_connection.execute("select pgmq.send_batch('mail', %s::jsonb[], %s::jsonb[])", [bodies, groups])
+        open_connection.execute("select pgmq.send_batch('mail', %s::jsonb[], %s::jsonb[], -1)", [bodies, groups])
         if open_connection.execute("select from pg_proc where proname = 'bind_topic'").rowcount:
             open_connection.execute("select pgmq.bind_topic('orders.*', 'mail')")
         yield open_connection.pgconn
