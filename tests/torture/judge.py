@@ -1,0 +1,44 @@
+"""The judge: all rules over a round."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.torture import rules_ends, rules_leases, rules_order
+from tests.torture.facts import Facts, load
+from tests.torture.verdict import Violation
+
+RULES: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
+    rules_ends.no_loss,
+    rules_order.not_too_early,
+    rules_leases.one_live_lease,
+    rules_leases.attempts_are_counted,
+    rules_ends.one_ending,
+    rules_leases.fencing,
+    rules_order.fifo_within_groups,
+    rules_ends.dead_letters,
+    rules_ends.effects_once,
+    rules_leases.bounded_redelivery,
+    rules_leases.all_is_drained,
+    rules_order.no_starvation,
+    rules_ends.payloads_unchanged,
+    rules_ends.conservation,
+    rules_ends.ids_are_unique,
+    rules_ends.no_residue,
+    rules_ends.no_surprises,
+)
+
+
+def judge(facts: Facts) -> list[Violation]:
+    """Everything that is wrong."""
+    return sorted({violation for rule in RULES for violation in rule(facts)})
+
+
+def judge_round(directory: Path) -> tuple[list[Violation], dict[str, int]]:
+    """What is wrong with a round, and how much there was to judge."""
+    facts = load(directory)
+    size = {
+        "sent": sum(send.fate.value != "no" for send in facts.sends.values()),
+        "deliveries": sum(len(found) for found in facts.deliveries.values()),
+        "operations": len(facts.ops),
+    }
+    return judge(facts), size | {"failed actors": len((directory / "errors.log").read_text().splitlines())}

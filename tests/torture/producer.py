@@ -1,0 +1,115 @@
+"""A producer: every form of sending, delays, and transactions that commit or roll back."""
+
+import json
+import time
+from contextlib import suppress
+from typing import Any
+
+from tests.torture.journal import Journal
+from tests.torture.messages import body_of, checksum, headers_of
+from tests.torture.scene import GROUPED, LEASED, PARKED_S, Scene
+from tests.torture.session import NOW, Lost, Session, Undo
+
+SEND = "select * from pgmq.send(%s, %s::jsonb, %s::jsonb) s (msg_id)"
+SEND_DELAY = "select * from pgmq.send(%s, %s::jsonb, %s::jsonb, %s::integer) s (msg_id)"
+SEND_AT = f"select * from pgmq.send(%s, %s::jsonb, %s::jsonb, to_timestamp({NOW} + %s)) s (msg_id)"
+SEND_BATCH = "select * from pgmq.send_batch(%s, %s::jsonb[], %s::jsonb[], %s::integer) s (msg_id)"
+SEND_MANY = "select * from hanjul.send_many(%s, %s::jsonb) s (msg_id)"
+
+DEEDS = {"leased": ("ack",), "worked": ("ack", "ack", "book", "book", "raise", "nack", "release", "reject", "slow", "poison")}
+ODDS = {"worked": (30, 30, 30, 30, 8, 8, 8, 3, 1, 0.4)}
+
+
+class Producer:
+    """Sends until the round drains."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene, self._rng = scene, scene.rng
+        self._session = Session(scene.dsn, Journal(scene.directory, scene.actor))
+        self._count = 0
+
+    def run(self) -> None:
+        """Send, in one form after the other."""
+        while self._scene.sending:
+            with suppress(Lost):
+                self._rng.choices((self.one, self.delayed, self.batch, self.many, self.transaction), (40, 12, 15, 15, 12))[0]()
+            time.sleep(self._rng.expovariate(1 / 0.012))
+        self._scene.rest()
+
+    def one(self, queue: str | None = None) -> bool:
+        """One message, due now; whether the server took it."""
+        queue = queue or self._queue()
+        return self._send(queue, SEND, [self._message(queue)])
+
+    def delayed(self) -> None:
+        """One message, due later."""
+        queue = self._queue()
+        parked = self._rng.random() < 0.1 and queue not in GROUPED  # there it would stop its group
+        delay_s = PARKED_S if parked else 1
+        if self._rng.random() < 0.5:
+            self._send(queue, SEND_DELAY, [self._message(queue)], delay_s)
+        else:
+            self._send(queue, SEND_AT, [self._message(queue)], delay_s - self._rng.random() / 2)
+
+    def batch(self) -> None:
+        """Some messages in one statement."""
+        queue = self._queue()
+        messages = [self._message(queue) for _ in range(self._rng.randint(1, 8))]
+        texts = [[_json(part) for part in parts] for parts in zip(*[message[1:] for message in messages], strict=True)]
+        self._ask(queue, SEND_BATCH, [queue, *texts, delay := self._rng.choice((0, 0, 1))], messages, delay)
+
+    def many(self) -> None:
+        """What our client sends: one text."""
+        queue = self._queue()
+        messages = [self._message(queue) for _ in range(self._rng.randint(1, 8))]
+        batch = [[body, headers, None] for _, body, headers in messages]
+        self._ask(queue, SEND_MANY, [queue, json.dumps(batch)], messages, 0)
+
+    def transaction(self) -> None:
+        """Messages to several queues, all or none."""
+        with self._session.transaction():
+            for _ in range(self._rng.randint(1, 3)):
+                if not self.one():
+                    raise Undo
+                time.sleep(self._rng.uniform(0, 0.03))
+            if self._rng.random() < 0.35:
+                raise Undo
+
+    def _send(self, queue: str, query: str, messages: list[Any], *delay: float) -> bool:
+        [(_, body, headers)] = messages
+        return self._ask(queue, query, [queue, _json(body), _json(headers), *delay], messages, *delay)
+
+    def _ask(self, queue: str, query: str, values: list[Any], messages: list[Any], delay: float = 0) -> bool:
+        told = {
+            "queue": queue,
+            "keys": [key for key, _, _ in messages],
+            "sums": [checksum(body, headers) for _, body, headers in messages],
+            "groups": [(headers or {}).get("x-pgmq-group") for _, _, headers in messages],
+            "deeds": [body.get("do") for _, body, _ in messages],
+            "delay": delay,
+        }
+        return self._session.ask("send", query, values, lambda row: row[0], **told) is not None
+
+    def _message(self, queue: str) -> tuple[str, Any, Any]:
+        self._count += 1
+        key = f"{self._scene.actor}-{self._count}"
+        group = self._group() if queue in GROUPED else None
+        more = {"do": self._rng.choices(DEEDS[queue], ODDS.get(queue))[0]} if queue in LEASED else {}
+        return key, body_of(key, self._rng, **more), headers_of(self._rng, group)
+
+    def _queue(self) -> str:
+        return self._rng.choice(self._scene.queues)
+
+    def _group(self) -> str | None:
+        """Half of all to one group, some to the group of those that name none."""
+        chance = self._rng.random()
+        return "flood" if chance < 0.5 else None if chance < 0.55 else f"g{self._rng.randrange(12)}"
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def main(scene: Scene) -> None:
+    """Be a producer."""
+    Producer(scene).run()
