@@ -3,11 +3,24 @@
 -- Locks: row locks on the claimed messages only; SKIP LOCKED, so workers never wait for one another.
 create or replace function hanjul.claim(queue_name text, lease_s double precision, qty integer)
 returns table (msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    planned text := hanjul._planned('claim', queue_name);
+begin
+    if planned is null then
+        return query select * from hanjul._claim_upstream(queue_name, lease_s, qty);
+    else
+        return query execute format('select * from %s($1, $2)', planned) using lease_s, qty;
+    end if;
+end
+$$;
+
+-- _claim_upstream(...): the same from a table that the pgmq extension made.
+create or replace function hanjul._claim_upstream(queue_name text, lease_s double precision, qty integer)
+returns table (msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
-declare
-    qtable text := pgmq.format_table_name(queue_name, 'q');
 begin
     return query execute format($claim$
         with leased as (
@@ -17,9 +30,9 @@ begin
                 select c.msg_id from pgmq.%1$I c
                 where c.vt <= $1
                 order by c.msg_id limit $3 for update skip locked))
-            returning m.msg_id, m.read_ct, %2$s as released, m.enqueued_at, m.message::text, m.headers::text)
+            returning m.msg_id, m.read_ct, 0, m.enqueued_at, m.message::text, m.headers::text)
         select * from leased order by msg_id
-    $claim$, qtable, case when hanjul.counts_releases(qtable) then 'm.released' else '0' end)
+    $claim$, pgmq.format_table_name(queue_name, 'q'))
         using clock_timestamp(), lease_s, qty;
 end
 $$;

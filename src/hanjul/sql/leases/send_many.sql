@@ -3,6 +3,20 @@
 -- carry many messages: it is parsed once, by the server.
 create or replace function hanjul.send_many(queue_name text, batch jsonb)
 returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    planned text := hanjul._planned('send_many', queue_name);
+begin
+    if planned is null then
+        return query select * from hanjul._send_many_upstream(queue_name, batch);
+    else
+        return query execute format('select %s($1)', planned) using batch;
+    end if;
+end
+$$;
+
+-- _send_many_upstream(...): the same into a table that the pgmq extension made.
+create or replace function hanjul._send_many_upstream(queue_name text, batch jsonb)
+returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     return query execute format($send$
         insert into pgmq.%I (vt, message, headers)

@@ -11,9 +11,14 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
     keep text := '';
+    planned text := hanjul._planned(case when archive then 'ack_to_archive' else 'ack' end, queue_name);
     done_ids bigint[];
     done_attempts integer[];
 begin
+    if planned is not null then
+        return query execute format('select * from %s($1, $2)', planned) using msg_ids, attempts;
+        return;
+    end if;
     if archive then
         keep := format(', kept as (insert into pgmq.%I (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
                        select d.msg_id, d.read_ct, d.enqueued_at, d.last_read_at, d.vt, d.message, d.headers from done d)',

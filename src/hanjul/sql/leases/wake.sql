@@ -13,11 +13,12 @@ declare
     folded text := lower(queue_name);
     key integer := hashtext(folded);
 begin
-    if (case  -- one expression: between statements a cancel could leave the lock behind, for as long as the session lives
-        when pg_try_advisory_lock(1751215722, key) then not pg_advisory_unlock(1751215722, key)
-        when pg_try_advisory_lock_shared(1751215722, key) then pg_advisory_unlock_shared(1751215722, key)
-        else false
-    end) then
+    -- one expression: pgmq/wake.sql tells why, it asks the same
+    if (case when pg_try_advisory_lock(1751215722, key)
+             then not pg_advisory_unlock(1751215722, key)
+             when pg_try_advisory_lock_shared(1751215722, key)
+             then pg_advisory_unlock_shared(1751215722, key)
+             else false end) then
         perform pg_notify('hanjul', folded);
     end if;
 end
@@ -42,14 +43,33 @@ $$;
 -- ready(queue_names): seconds until each queue's next message is due; 0 or less: now. Queues with nothing are left out.
 create or replace function hanjul.ready(queue_names text[])
 returns table (queue_name text, due_in_s double precision)
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off
+set jit = off as $$
+declare
+    qtable text;
+    next_at text;
 begin
     foreach queue_name in array queue_names loop
-        if to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))) is null then
+        qtable := pgmq.format_table_name(queue_name, 'q');
+        if to_regclass(format('pgmq.%I', qtable)) is null then
             continue;
         end if;
-        execute format('select extract(epoch from min(m.vt) - clock_timestamp()) from pgmq.%I m',
-                       pgmq.format_table_name(queue_name, 'q')) into due_in_s;
+        next_at := 'select min(m.vt) from pgmq.%1$I m';
+        if hanjul.counts_releases(qtable) and to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'b'))) is not null then
+            next_at := $next$
+                select least(
+                    (select c.due from pgmq.%1$I c where c.due is not null order by c.due limit 1),
+                    (select c.vt from pgmq.%1$I c
+                     where c.due is null and c.msg_id >= (select b.last_value from pgmq.%2$I b) and c.vt <= clock_timestamp()
+                     order by c.due, c.msg_id limit 1),
+                    (select min(c.vt) from (
+                        select c.vt from pgmq.%1$I c
+                        where c.due is null and c.msg_id >= (select b.last_value from pgmq.%2$I b)
+                        order by c.due, c.msg_id limit 2000) c))
+            $next$;
+        end if;
+        execute format('select extract(epoch from (' || next_at || ') - clock_timestamp())', qtable,
+                       pgmq.format_table_name(queue_name, 'b')) into due_in_s;
         if due_in_s is not null then
             return next;
         end if;

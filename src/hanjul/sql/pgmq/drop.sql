@@ -16,6 +16,7 @@ begin
         return false;
     end if;
     execute format('drop table if exists pgmq.%I, pgmq.%I', qtable, atable);
+    perform pgmq._unplan(queue_name);
     return true;
 end
 $$;

@@ -1,14 +1,42 @@
 -- Reading: lease visible messages for `vt` seconds, oldest id first, in that order.
 -- Locks: row locks on the leased messages only; SKIP LOCKED, so readers never wait for one another.
--- The planner settings leave one plan, a walk along the primary key: statistics of a queue are always out of date.
--- What they rule out is given a huge cost, at which older servers would compile every call: hence no jit.
 
-create or replace function pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb default '{}'::jsonb)
-returns setof pgmq.message_record language plpgsql
-set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
+create or replace function pgmq._plan_read(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform pgmq._plan_one(queue_name, 'read', '(vt integer, qty integer) returns setof pgmq.message_record',
+                           pgmq._one_plan(), $plan$
 declare
-    ts timestamptz := clock_timestamp();  -- once: compared row by row, a volatile clock would rule out every index
+    ts timestamptz := clock_timestamp();
+    ids bigint[];
+begin
+    {find}
+    return query
+        with leased as (
+            update {q} m set read_ct = m.read_ct + 1, last_read_at = ts, vt = ts + make_interval(secs => $1)
+            where m.msg_id = any (ids)
+            returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
+        select * from leased order by msg_id;
+end
+    $plan$);
+end
+$$;
+
+-- read(queue_name, vt, qty, conditional): with a condition, only messages whose body contains it. Then the statement is
+-- planned at each call with the planner's hands free: it may use an index on message, if the queue has been given one.
+create or replace function pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb default '{}'::jsonb)
+returns setof pgmq.message_record language plpgsql as $$
+begin
+    if conditional operator(pg_catalog.<>) '{}' then
+        return query select * from pgmq._read_where(queue_name, vt, qty, conditional);
+    else
+        return query execute pg_catalog.format('select * from %s($1, $2)', pgmq._planned('read', queue_name)) using vt, qty;
+    end if;
+end
+$$;
+
+create or replace function pgmq._read_where(queue_name text, vt integer, qty integer, conditional jsonb)
+returns setof pgmq.message_record language plpgsql set search_path = pg_catalog, pg_temp set jit = off as $$
 begin
     return query execute format($read$
         with leased as (
@@ -16,13 +44,12 @@ begin
             set read_ct = m.read_ct + 1, last_read_at = $1, vt = $1 + make_interval(secs => $2)
             where m.msg_id = any (array(
                 select c.msg_id from pgmq.%1$I c
-                where c.vt <= $1 %2$s
+                where c.vt <= $1 and c.message @> $4
                 order by c.msg_id limit $3 for update skip locked))
             returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
         select * from leased order by msg_id
-    $read$, pgmq.format_table_name(queue_name, 'q'),
-            case when conditional <> '{}'::jsonb then 'and c.message @> $4' else '' end)
-        using ts, vt, qty, conditional;
+    $read$, pgmq.format_table_name(queue_name, 'q'))
+        using clock_timestamp(), vt, qty, conditional;
 end
 $$;
 

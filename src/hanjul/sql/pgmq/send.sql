@@ -1,57 +1,94 @@
--- Sending. Every form ends in _send or _send_batch: one insert, then a wake-up for consumers that wait.
+-- Sending. Every form ends in the queue's own function `send`: one insert, then a wake-up for consumers that wait.
 -- Locks: none that another sender could wait for.
+-- A search path costs as much as half the insert: here everything is written out with its schema instead.
 
+create or replace function pgmq._plan_send(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform pgmq._plan_one(queue_name, 'send', '(msg jsonb, headers jsonb, vt timestamp with time zone) returns bigint', '', $plan$
+declare
+    sent bigint;
+begin
+    insert into {q} (vt, message, headers, due)
+    values ($3, $1, $2, case when $3 operator(pg_catalog.>) pg_catalog.clock_timestamp() then $3 end)
+    returning msg_id into sent;
+    if {waited} then
+        perform pg_catalog.pg_notify('hanjul', {name});
+    end if;
+    return sent;
+end
+    $plan$);
+    perform pgmq._plan_one(queue_name, 'send_batch',
+                           '(msgs jsonb[], headers jsonb[], vt timestamp with time zone) returns setof bigint', '', $plan$
+begin
+    return query
+        insert into {q} (vt, message, headers, due)
+        select $3, s.m, s.h, case when $3 operator(pg_catalog.>) pg_catalog.clock_timestamp() then $3 end
+        from rows from (pg_catalog.unnest($1), pg_catalog.unnest($2)) as s (m, h)
+        returning msg_id;
+    if {waited} then
+        perform pg_catalog.pg_notify('hanjul', {name});
+    end if;
+end
+    $plan$);
+end
+$$;
+
+-- _send(queue_name, msg, headers, vt): for functions that send to several queues.
 create or replace function pgmq._send(queue_name text, msg jsonb, headers jsonb, vt timestamp with time zone)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     sent bigint;
 begin
-    execute format('insert into pgmq.%I (vt, message, headers) values ($1, $2, $3) returning msg_id',
-                   pgmq.format_table_name(queue_name, 'q'))
-        into sent using vt, msg, headers;
-    perform pgmq._wake(queue_name);
+    execute 'select ' || pgmq._planned('send', queue_name) || '($1, $2, $3)' into sent using msg, headers, vt;
     return sent;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
-    return next pgmq._send(queue_name, msg, null, clock_timestamp());
+    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp())', pgmq._planned('send', queue_name))
+        using msg;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, headers jsonb)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
-    return next pgmq._send(queue_name, msg, headers, clock_timestamp());
+    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp())', pgmq._planned('send', queue_name))
+        using msg, headers;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, delay integer)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
-    return next pgmq._send(queue_name, msg, null, clock_timestamp() + make_interval(secs => delay));
+    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $2))', pgmq._planned('send', queue_name))
+        using msg, delay;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, delay timestamp with time zone)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
-    return next pgmq._send(queue_name, msg, null, delay);
+    return query execute pg_catalog.format('select %s($1, null, $2)', pgmq._planned('send', queue_name))
+        using msg, delay;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, headers jsonb, delay integer)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
-    return next pgmq._send(queue_name, msg, headers, clock_timestamp() + make_interval(secs => delay));
+    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $3))', pgmq._planned('send', queue_name))
+        using msg, headers, delay;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, headers jsonb, delay timestamp with time zone)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
-    return next pgmq._send(queue_name, msg, headers, delay);
+    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
+        using msg, headers, delay;
 end
 $$;

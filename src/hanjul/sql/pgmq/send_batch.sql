@@ -14,61 +14,64 @@ begin
 end
 $$;
 
+-- _send_batch(queue_name, msgs, headers, delay): no validation; missing headers are null.
 create or replace function pgmq._send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay timestamp with time zone)
 returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    return query execute format(
-        'insert into pgmq.%I (vt, message, headers) select $1, m, h from unnest($2, $3) as sent (m, h) returning msg_id',
-        pgmq.format_table_name(queue_name, 'q'))
-        using delay, msgs, headers;
-    perform pgmq._wake(queue_name);
+    return query execute format('select %s($1, $2, $3)', pgmq._planned('send_batch', queue_name)) using msgs, headers, delay;
 end
 $$;
 
 create or replace function pgmq.send_batch(queue_name text, msgs jsonb[])
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, null);
-    return query select * from pgmq._send_batch(queue_name, msgs, null, clock_timestamp());
+    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp())', pgmq._planned('send_batch', queue_name))
+        using msgs;
 end
 $$;
 
 create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], headers jsonb[])
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, headers);
-    return query select * from pgmq._send_batch(queue_name, msgs, headers, clock_timestamp());
+    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp())', pgmq._planned('send_batch', queue_name))
+        using msgs, headers;
 end
 $$;
 
 create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], delay integer)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, null);
-    return query select * from pgmq._send_batch(queue_name, msgs, null, clock_timestamp() + make_interval(secs => delay));
+    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $2))', pgmq._planned('send_batch', queue_name))
+        using msgs, delay;
 end
 $$;
 
 create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], delay timestamp with time zone)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, null);
-    return query select * from pgmq._send_batch(queue_name, msgs, null, delay);
+    return query execute pg_catalog.format('select %s($1, null, $2)', pgmq._planned('send_batch', queue_name))
+        using msgs, delay;
 end
 $$;
 
 create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay integer)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, headers);
-    return query select * from pgmq._send_batch(queue_name, msgs, headers, clock_timestamp() + make_interval(secs => delay));
+    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $3))', pgmq._planned('send_batch', queue_name))
+        using msgs, headers, delay;
 end
 $$;
 
 create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay timestamp with time zone)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, headers);
-    return query select * from pgmq._send_batch(queue_name, msgs, headers, delay);
+    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send_batch', queue_name))
+        using msgs, headers, delay;
 end
 $$;

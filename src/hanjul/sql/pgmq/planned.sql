@@ -1,0 +1,78 @@
+-- Statements that are planned once a session. Each queue has a few functions of its own, pgmq."<operation>.<queue>",
+-- whose statements name its tables, so that PostgreSQL keeps their plans; the functions of the API look them up by name
+-- and pass their arguments on. A statement that is built and planned at every call costs two to eight times as much.
+-- The templates stand beside the functions that call them: pgmq._plan_send in send.sql, and so on. Where they say {q},
+-- {a}, {b}, {name} and {key}, the queue's table, its archive, its scan bound (bound.sql), its folded name and the hash
+-- of that are put in; {find} is the search of find.sql, {waited} the question of wake.sql whether a consumer waits.
+
+-- _planned_name(operation, queue_name): the function's name, without the schema; a name too long for PostgreSQL is hashed.
+create or replace function pgmq._planned_name(operation text, queue_name text)
+returns text language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+    select case when octet_length(operation || '.' || lower(queue_name)) <= 63 then operation || '.' || lower(queue_name)
+                else operation || '.' || md5(lower(queue_name)) end;
+$$;
+
+-- _planned(operation, queue_name): the same, quoted and with the schema, for a queue that exists; 42P01 if it does not.
+-- Every call of the API passes here: nothing is pinned, so everything is written out.
+create or replace function pgmq._planned(operation text, queue_name text)
+returns text language plpgsql stable as $$
+declare
+    named pg_catalog.text := pg_catalog.format('pgmq.%I', operation operator(pg_catalog.||) '.' operator(pg_catalog.||) pg_catalog.lower(queue_name));
+begin
+    if queue_name is null or queue_name operator(pg_catalog.~) '[$;'']|--' or pg_catalog.to_regproc(named) is null then
+        return pgmq._planned_or_error(operation, queue_name);
+    end if;
+    return named;
+end
+$$;
+
+-- _planned_or_error(...): the rare cases: a hashed name, a name that cannot be, no such queue.
+create or replace function pgmq._planned_or_error(operation text, queue_name text)
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    qtable text := format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'));
+    named text := format('pgmq.%I', pgmq._planned_name(operation, queue_name));
+begin
+    if to_regproc(named) is not null and to_regclass(qtable) is not null then
+        return named;
+    end if;
+    if to_regclass(qtable) is null then
+        raise exception 'relation "pgmq.%" does not exist', pgmq.format_table_name(queue_name, 'q') using errcode = 'undefined_table';
+    end if;
+    raise exception 'queue "%" has no function %', queue_name, named using errcode = 'object_not_in_prerequisite_state',
+        hint = format('It is written again by: select pgmq._plan(%L)', queue_name);
+end
+$$;
+
+-- _plan_one(queue_name, operation, signature, settings, body): one function. `signature`: arguments and what it returns;
+-- `settings`: what is set while it runs. A planner without choices makes one plan, whatever the statistics say.
+create or replace function pgmq._plan_one(queue_name text, operation text, signature text, settings text, body text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    folded text := lower(queue_name);
+    part text[];
+begin
+    foreach part slice 1 in array array[
+        ['{waited}', pgmq._waited()],
+        ['{find}', pgmq._find()],
+        ['{q}', format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))],
+        ['{a}', format('pgmq.%I', pgmq.format_table_name(queue_name, 'a'))],
+        ['{b}', format('pgmq.%I', pgmq.format_table_name(queue_name, 'b'))],
+        ['{name}', quote_literal(folded)],
+        ['{key}', hashtext(folded)::text]]
+    loop
+        body := replace(body, part[1], part[2]);
+    end loop;
+    execute format('create function pgmq.%I%s language plpgsql %s as %L',
+                   pgmq._planned_name(operation, queue_name), signature, settings, body);
+end
+$$;
+
+-- _one_plan(): settings under which a statement by ids, or along an index, has only that plan. What they rule out gets
+-- a huge cost, at which older servers would compile every call: hence no jit.
+create or replace function pgmq._one_plan()
+returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select 'set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off '
+           'set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off '
+           'set enable_hashjoin = off set enable_mergejoin = off';
+$$;
