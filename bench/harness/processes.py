@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -15,6 +16,9 @@ import psutil
 ANSWER_S = 90.0
 """How long a child may take to answer."""
 
+
+COMPILED = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode")}
+"""Modules are compiled once, as where packages are installed: a process that compiles them takes 2 MiB and a second more."""
 
 _WHILE_WE_LIVE, _OUR_END = os.pipe()
 """The children's stdin. Nothing is ever written: that it ends tells them that we are gone (see child.py)."""
@@ -91,7 +95,7 @@ def _child(module: str, args: Sequence[str], env: Mapping[str, str], stdout: int
     with TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *args],
-            env=os.environ | env,
+            env=os.environ | COMPILED | env,
             text=True,
             stdin=_WHILE_WE_LIVE,
             stdout=stdout,

@@ -6,9 +6,8 @@ from typing import Any
 
 import hanjul
 from bench.queues.systems.base import CONCURRENCY, CONNECTIONS, QUEUE, System, handled
-from hanjul.postgres.migrate import migrate
 
-PREFETCH = 1000
+PREFETCH = 500
 
 
 class Ours(System):
@@ -18,6 +17,8 @@ class Ours(System):
     )
 
     async def install(self) -> None:
+        from hanjul.postgres.migrate import migrate  # here: a worker does without
+
         migrate(self.dsn)
         async with hanjul.connect(self.dsn) as queues:
             await queues.create(QUEUE)

@@ -14,6 +14,8 @@ from hanjul.runtime.handlers import Runner
 
 _log = logging.getLogger("hanjul.consumer")
 
+DONE = Ack()
+"""How handlers end that return: one for all, because as many as are fetched may wait to be settled."""
 TURN = 32
 """Deliveries that a worker handles before it lets the event loop turn, should its handler never wait."""
 
@@ -141,7 +143,7 @@ class Pool:
         except BaseException as error:  # noqa: BLE001  (whatever a handler raises, sys.exit() too, means that it failed)
             _log.warning("queue %r, message %s, attempt %d failed", delivery.queue, delivery.id, delivery.attempt, exc_info=error)
             return Nack(_told(error))
-        return result if isinstance(result, Outcome) else Ack()
+        return result if isinstance(result, Outcome) else DONE
 
     async def _within(self, argument: Any, timeout_s: float) -> object:
         try:
