@@ -31,9 +31,9 @@ def reader(connect):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_is_there_is_leased_and_returned_at_once_even_if_it_is_less_than_wanted(mail, form):
-    mail.run(
-        "select pgmq.send_batch('mail', array['1', '2']::jsonb[], array['{\"x-pgmq-group\": 1}', '{\"x-pgmq-group\": 2}']::jsonb[])"
-    )
+    mail.run("""
+        select pgmq.send_batch('mail', array['1', '2']::jsonb[],
+                               array['{"x-pgmq-group": 1}', '{"x-pgmq-group": 2}']::jsonb[])""")
 
     rows = mail.rows(f"select msg_id, read_ct, message, vt > now() + '50 s' from pgmq.{form}('mail', 60, 9, 3600, {AN_HOUR_MS})")
 
