@@ -144,6 +144,17 @@ class Queue(RuleBasedStateMachine):
         for row in self.model.rows.values():
             row.committed = row.committed and replace(row.committed, hidden=False)
 
+    # what reads do to themselves now and then
+
+    @rule()
+    def the_scan_bound_moves(self):
+        self.watch.run(f"select pgmq._tidy('{self.name}')")
+
+    @rule()
+    def what_is_hidden_is_parked(self):
+        free = f"select msg_id from pgmq.q_{self.name} where vt > clock_timestamp() order by msg_id for update skip locked"
+        self.watch.run(f"update pgmq.q_{self.name} set due = vt where msg_id = any (array({free}))")
+
     # sending
 
     @rule(who=WHO, number=QTY, hidden=HIDE, how=st.sampled_from(["send", "send_batch", "send_many"]))

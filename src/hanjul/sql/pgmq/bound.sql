@@ -31,17 +31,13 @@ declare
     oldest bigint;
 begin
     if pg_current_xact_id_if_assigned() is not null
-       or statement_timestamp() - transaction_timestamp() > interval '500 microseconds'  -- parsing and binding take some
-       or current_setting('transaction_isolation') <> 'read committed'
        or btable is null
        or not has_sequence_privilege(btable, 'update')
-       or not has_table_privilege(qtable, 'select')
-       or not has_table_privilege(qtable, 'update')
-       or row_security_active(qtable)
+       or not pgmq._may_tidy(qtable)
        or not pg_try_advisory_xact_lock(1751215723, hashtext(lower(queue_name))) then
         return false;
     end if;
-    execute format('select s.last_value from %s s', pg_get_serial_sequence(qtable::text, 'msg_id')) into last_id;
+    execute format('select case when s.is_called then s.last_value else 0 end from %s s', pg_get_serial_sequence(qtable::text, 'msg_id')) into last_id;
     writers := array(
         select distinct l.virtualtransaction from pg_locks l
         where l.locktype = 'relation' and l.relation = qtable and l.mode = 'RowExclusiveLock' and l.granted
@@ -61,7 +57,7 @@ begin
         perform setval(btable, oldest);
     end if;
     perform pgmq._note_writers(known, queue_name, oldest, last_id, writers);
-    perform pgmq._park(qtable, oldest);
+    perform pgmq._park(queue_name);
     return oldest < bound;
 end
 $$;
@@ -84,24 +80,42 @@ begin
 end
 $$;
 
--- _park(qtable, bound): messages that lie in the way of reads, leased or delayed ones at the old end, go into the index
--- of parked ones, for good. Nothing is moved while the most of what a read would look at first can be read.
-create or replace function pgmq._park(qtable regclass, bound bigint)
-returns void language plpgsql
+-- _park(queue_name): messages that lie in the way of reads, leased or delayed ones at the old end, go into the part of the
+-- index that is by due time, for good. It costs as much as several reads, so not before thousands are in the way. Called
+-- by a read that took long, and in each round.
+create or replace function pgmq._park(queue_name text)
+returns void language plpgsql security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
 declare
+    qtable regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q')));
     hidden bigint[];
 begin
+    if not pgmq._may_tidy(qtable) then
+        return;
+    end if;
     execute format($look$
-        select array_agg(f.msg_id order by f.msg_id) filter (where f.vt > $2)
-        from (select c.msg_id, c.vt from %s c where c.due is null and c.msg_id >= $1 order by c.due, c.msg_id limit 1000) f
-    $look$, qtable) into hidden using bound, clock_timestamp() + interval '1 second';
-    if cardinality(hidden) > 300 then
+        select array_agg(f.msg_id order by f.msg_id) filter (where f.vt > $1)
+        from (select c.msg_id, c.vt from %1$s c
+              where c.due is null and c.msg_id >= (select b.last_value from pgmq.%2$I b)
+              order by c.due, c.msg_id limit 5000) f
+    $look$, qtable, pgmq.format_table_name(queue_name, 'b')) into hidden using clock_timestamp() + interval '1 second';
+    if cardinality(hidden) > 2000 then
         execute format($park$
             update %1$s m set due = m.vt
             where m.msg_id = any (array(select c.msg_id from %1$s c where c.msg_id = any ($1) order by c.msg_id for update skip locked))
         $park$, qtable) using hidden;
     end if;
+end
+$$;
+
+-- _may_tidy(qtable): true in what looks like a transaction of one statement, where every message can be seen and changed.
+create or replace function pgmq._may_tidy(qtable regclass)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    return statement_timestamp() - transaction_timestamp() < interval '500 microseconds'  -- parsing and binding take some
+           and current_setting('transaction_isolation') = 'read committed'
+           and has_table_privilege(qtable, 'select') and has_table_privilege(qtable, 'update')
+           and not row_security_active(qtable);
 end
 $$;
 

@@ -28,6 +28,9 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
                 where c.due is null and c.msg_id >= (select b.last_value from {b} b) and c.vt <= ts
                 order by c.due, c.msg_id limit qty for update skip locked);
         end if;
+        if clock_timestamp() > ts + interval ''2 milliseconds'' then
+            perform pgmq._park({name});
+        end if;
         exit when cardinality(ids) >= qty or qty is null or qty <= 0 or not pgmq._missed({name});
     end loop;';
 $$;

@@ -47,64 +47,77 @@ declare
 #variable_conflict use_column
 declare
     visible refcursor;
+    enough integer := 300 + 2 * $2;
     looked integer := 0;
     found_ids bigint[] := '{}';
+    walked bigint := 0;
     bare_head bigint;  -- the oldest message without headers, once it was looked for; 0: there is none
-    c_id bigint;
-    c_grp bigint;
+    c record;
 begin
     if exists (select from {q} p where p.due <= $1) then
         open visible for
-            select n.msg_id, n.grp from (
+            select n.msg_id, n.grp, (select m.msg_id from {q} m where m.headers is not null and {group m} = n.grp
+                                     order by {group m}, m.msg_id limit 1) as head
+            from (
                 (select m.msg_id, {group m} as grp from {q} m
                  where m.due is null and m.msg_id >= (select b.last_value from {b} b) and m.vt <= $1
-                 order by m.due, m.msg_id limit 1000)
+                 order by m.due, m.msg_id limit enough)
                 union all
-                (select m.msg_id, {group m} from {q} m where m.due <= $1 order by m.due limit 1000)) n
+                (select m.msg_id, {group m} from {q} m where m.due <= $1 order by m.due limit enough)) n
             order by n.msg_id;
     else
         open visible for
-            select m.msg_id, {group m} from {q} m
+            select m.msg_id, {group m} as grp, (select h.msg_id from {q} h where h.headers is not null and {group h} = {group m}
+                                                order by {group h}, h.msg_id limit 1) as head
+            from {q} m
             where m.due is null and m.msg_id >= (select b.last_value from {b} b) and m.vt <= $1
-            order by m.due, m.msg_id limit 1000;
+            order by m.due, m.msg_id limit enough;
     end if;
     while cardinality(found_ids) < $2 loop
-        fetch visible into c_id, c_grp;
+        fetch visible into c;
         exit when not found;
         looked := looked + 1;
-        if c_grp = {default} and bare_head is null then
-            bare_head := coalesce((select m.msg_id from {q} m where m.headers is null and m.msg_id <= c_id order by m.msg_id limit 1), 0);
+        walked := c.msg_id;
+        if c.grp = {default} then
+            bare_head := coalesce(
+                bare_head, (select m.msg_id from {q} m where m.headers is null and m.msg_id <= c.msg_id order by m.msg_id limit 1), 0);
+            c.head := least(c.head, nullif(bare_head, 0));
         end if;
-        if c_id = (select min(n.msg_id) from (
-                (select m.msg_id from {q} m where m.headers is not null and {group m} = c_grp order by {group m}, m.msg_id limit 1)
-                union all
-                (select bare_head where c_grp = {default} and bare_head > 0)) n)
-        then
-            found_ids := found_ids || c_id;
-            grp := c_grp;
-            msg_id := c_id;
+        if c.msg_id = c.head then
+            found_ids := found_ids || c.msg_id;
+            grp := c.grp;
+            msg_id := c.msg_id;
             return next;
         end if;
     end loop;
     close visible;
-    if cardinality(found_ids) < $2 and looked >= 1000 then
-        return query
-            with recursive g as (
-                (select {group m} as grp, m.msg_id, m.vt from {q} m where m.headers is not null order by {group m}, m.msg_id limit 1)
-                union all
-                select n.grp, n.msg_id, n.vt from g cross join lateral (
-                    select {group m} as grp, m.msg_id, m.vt from {q} m
-                    where m.headers is not null and {group m} > g.grp order by {group m}, m.msg_id limit 1) n),
-            bare as (select {default} as grp, m.msg_id, m.vt from {q} m where m.headers is null order by m.msg_id limit 1),
-            head as (
-                select g.grp, g.msg_id, g.vt from g where g.grp <> {default}
-                union all
-                (select d.grp, d.msg_id, d.vt from (select * from g where g.grp = {default} union all select * from bare) d
-                 order by d.msg_id limit 1))
-            select h.grp, h.msg_id from head h
-            where h.vt <= $1 and h.msg_id <> all (found_ids)
-            order by h.msg_id limit $2 - cardinality(found_ids);
+    if cardinality(found_ids) >= $2 or looked < enough then
+        return;
     end if;
+    bare_head := coalesce(bare_head, (
+        select n.msg_id
+        from (select m.msg_id, m.headers is null as bare from {q} m where m.msg_id > walked
+              order by m.msg_id limit case when random() < 0.02 then null else 10000 end) n
+        where n.bare limit 1));
+    bare_head := (select m.msg_id from {q} m where m.headers is null and m.msg_id <= bare_head order by m.msg_id limit 1);
+    return query
+        with recursive g as (
+            (select {group m} as grp, m.msg_id, m.vt from {q} m where m.headers is not null order by {group m}, m.msg_id limit 1)
+            union all
+            select n.grp, n.msg_id, n.vt from g cross join lateral (
+                select {group m} as grp, m.msg_id, m.vt from {q} m
+                where m.headers is not null and {group m} > g.grp order by {group m}, m.msg_id limit 1) n),
+        head as (
+            select g.grp, g.msg_id, g.vt from g where g.grp <> {default}
+            union all
+            (select d.grp, d.msg_id, d.vt
+             from (select * from g where g.grp = {default}
+                   union all
+                   select {default}, m.msg_id, m.vt from {q} m where m.msg_id = bare_head) d
+             order by d.msg_id limit 1))
+        select h.grp, h.msg_id from head h
+        where h.vt <= $1 and h.msg_id <> all (found_ids)
+        order by h.msg_id limit $2 - cardinality(found_ids);
 end
     $plan$;
     grouped text := $plan$
@@ -204,8 +217,9 @@ $$;
 create or replace function pgmq._put_groups(body text, queue_name text)
 returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-    return replace(replace(replace(replace(body,
+    return replace(replace(replace(replace(replace(body,
         '{group m}', pgmq._group('m')),
+        '{group h}', pgmq._group('h')),
         '{default}', hashtextextended('_default_fifo_group', 0)::text),
         '{heads}', format('pgmq.%I', pgmq._planned_name('heads', queue_name))),
         '{take}', format('pgmq.%I', pgmq._planned_name('take', queue_name)));

@@ -1,0 +1,241 @@
+"""The scan bound: reads start past what is gone, and never past a message, whatever the order in which senders commit."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+EXAMPLES = int(os.environ.get("HANJUL_MODEL_EXAMPLES", "16")) * 3
+_numbers = iter(range(10**9))
+
+
+@pytest.fixture
+def mail(db):
+    db.run("select pgmq.create('mail')")
+    return db
+
+
+def bound(session, queue="mail"):
+    return session.one(f"select last_value from pgmq.b_{queue}")
+
+
+def tidy(session, queue="mail"):
+    """Two rounds: the first only notes what the second may rely on."""
+    for _ in range(2):
+        for _ in range(50):  # a round is skipped where binding the call took long
+            before = session.one("select coalesce(max(id), 0) from hanjul.scan")
+            session.run(f"select pgmq._tidy('{queue}')")
+            if session.one("select coalesce(max(id), 0) from hanjul.scan") > before:
+                break
+
+
+def pass_through(session, count, queue="mail"):
+    session.run(f"select pgmq.send_batch('{queue}', array_fill('1'::jsonb, array[{count}]))")
+    session.run(f"select pgmq.pop('{queue}', {count})")
+
+
+def test_it_moves_past_what_is_gone(mail):
+    pass_through(mail, 100)
+    mail.run("select pgmq.send('mail', '2')")
+
+    tidy(mail)
+
+    assert bound(mail) == 101
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == [2]
+
+
+def test_it_stops_at_the_oldest_message_whatever_its_state(mail):
+    pass_through(mail, 100)
+    mail.run("select pgmq.send('mail', '2')")
+    mail.run("select pgmq.read('mail', 30, 1)")
+    pass_through(mail, 100)
+
+    tidy(mail)
+
+    assert bound(mail) == 101
+
+
+def test_a_message_of_a_slow_sender_is_read_as_soon_as_it_is_committed(mail, connect):
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '\"late\"')")
+    pass_through(mail, 100)
+    tidy(mail)
+    assert bound(mail) > 1
+
+    slow.run("commit")
+
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == ["late"]
+
+
+def test_a_slow_sender_that_sends_again_is_followed_to_its_end(mail, connect):
+    slow = connect()
+    slow.run("begin")
+    for _ in range(3):
+        slow.run("select pgmq.send('mail', '\"late\"')")
+        pass_through(mail, 10)
+        tidy(mail)
+
+    slow.run("commit")
+
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == ["late"] * 3
+
+
+def test_messages_of_a_sender_in_two_phases_are_read_when_it_is_through(mail, connect):
+    if mail.one("select current_setting('max_prepared_transactions')") == "0":
+        pytest.skip("the server has max_prepared_transactions = 0")
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '\"late\"')")
+    tidy(mail)
+    slow.run("prepare transaction 'slow'")
+    pass_through(mail, 100)
+    tidy(mail)
+
+    slow.run("commit prepared 'slow'")
+
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == ["late"]
+
+
+def test_a_read_that_is_rolled_back_leaves_its_messages_within_the_bound(mail):
+    pass_through(mail, 10)
+    mail.run("select pgmq.send('mail', '2')")
+    mail.run("begin")
+    mail.run("select pgmq.pop('mail', 1)")
+    mail.run("select pgmq._tidy('mail')")
+    mail.run("rollback")
+
+    tidy(mail)
+
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == [2]
+
+
+def test_a_bound_from_a_younger_dump_goes_back(mail):
+    pass_through(mail, 10)
+    mail.run("select pgmq.send('mail', '2')")
+    tidy(mail)
+    mail.run("select setval('pgmq.b_mail', 1000)")  # as pg_dump leaves it: sequences are dumped as they are, rows as they were
+
+    found = []
+    for _ in range(300):
+        found += mail.column("select message from pgmq.read('mail', 30, 5)")
+
+    assert found == [2]
+
+
+def test_ids_that_start_again_are_read(mail):
+    pass_through(mail, 100)
+    tidy(mail)
+
+    mail.run("truncate pgmq.q_mail restart identity")
+    mail.run("select pgmq.send('mail', '2')")
+
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == [2]
+
+
+def test_messages_that_lie_in_the_way_are_parked_and_come_back_when_they_are_due(mail):
+    mail.run("insert into pgmq.q_mail (vt, message) select now() + '1 hour', '1' from generate_series(1, 4000)")
+    mail.run("select pgmq.send('mail', '2')")
+
+    for _ in range(50):
+        mail.run("select pgmq._park('mail')")
+
+    assert mail.one("select count(*) from pgmq.q_mail where due is not null") == 4000
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == [2]
+    mail.run("update pgmq.q_mail set vt = now() where msg_id in (7, 3000)")
+    assert mail.column("select msg_id from pgmq.read('mail', 30, 5)") == [7, 3000]
+    assert mail.column("select msg_id from pgmq.read('mail', 30, 5)") == []
+
+
+def test_parked_and_plain_messages_are_read_by_id_together(mail):
+    mail.run("select pgmq.send_batch('mail', array_fill('1'::jsonb, array[3]), 60)")
+    mail.run("select pgmq.send_batch('mail', array_fill('2'::jsonb, array[3]))")
+    mail.run("update pgmq.q_mail set vt = now() where msg_id <= 2")
+
+    assert mail.column("select msg_id from pgmq.read('mail', 30, 3)") == [1, 2, 4]
+    assert mail.column("select msg_id from pgmq.pop('mail', 3)") == [5, 6]
+
+
+SESSIONS = st.integers(0, 3)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), SESSIONS, st.integers(1, 3)),
+        st.tuples(st.just("take"), SESSIONS, st.integers(1, 3)),
+        st.tuples(st.just("begin"), SESSIONS),
+        st.tuples(st.just("commit"), SESSIONS),
+        st.tuples(st.just("rollback"), SESSIONS),
+        st.tuples(st.just("pop"), SESSIONS, st.integers(1, 5)),
+        st.tuples(st.just("tidy")),
+        st.tuples(st.just("hold")),
+    ),
+    min_size=8,
+    max_size=40,
+)
+
+
+@pytest.fixture(scope="module")
+def sessions(open_database, open_session):
+    with open_database() as db:
+        others = [open_session(db.connection.info.dsn + f" password={db.connection.info.password}") for _ in range(5)]
+        yield db, others
+        for other in others:
+            other.close()
+
+
+def insert(session, queue, ids):
+    for msg_id in ids:
+        session.run(f"insert into pgmq.q_{queue} (msg_id, vt, message) overriding system value values ({msg_id}, now(), '1')")
+    return set(ids)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(STEPS)
+def test_no_order_of_commits_hides_a_message(sessions, steps):
+    """Four sessions send and pop in transactions that end in any order, rounds are made in between: what was committed
+    and not popped is there at the end, and what was popped was popped once."""
+    db, (*workers, holder) = sessions
+    queue = f"bound{next(_numbers)}"
+    db.run(f"select pgmq.create('{queue}')")
+    open_since = {}
+    sent, popped = set(), []
+    try:
+        for name, *args in steps:
+            who = workers[args[0]] if args else holder
+            if name == "begin" and args[0] not in open_since:
+                who.run("begin")
+                open_since[args[0]] = (set(), [], [])
+            elif name in ("commit", "rollback") and args[0] in open_since:
+                mine = open_since.pop(args[0])
+                if name == "commit":
+                    sent |= mine[0] | insert(who, queue, mine[2])
+                    popped += mine[1]
+                who.run(name)
+            elif name == "take" and args[0] in open_since:  # ids now, rows only at the end, as a statement may do that is slow
+                who.run(f"lock table pgmq.q_{queue} in row exclusive mode")
+                open_since[args[0]][2].extend(
+                    who.column(f"select nextval('pgmq.q_{queue}_msg_id_seq') from generate_series(1, {args[1]})")
+                )
+            elif name == "send":
+                ids = who.column(f"select pgmq.send_batch('{queue}', array_fill('1'::jsonb, array[{args[1]}]))")
+                (open_since[args[0]][0] if args[0] in open_since else sent).update(ids)
+            elif name == "pop":
+                ids = who.column(f"select msg_id from pgmq.pop('{queue}', {args[1]})")
+                (open_since[args[0]][1] if args[0] in open_since else popped).extend(ids)
+            elif name == "tidy":
+                db.run(f"select pgmq._tidy('{queue}')")
+            elif name == "hold":
+                holder.run("rollback; begin isolation level repeatable read; select 1")
+        for number in list(open_since):
+            mine = open_since.pop(number)
+            sent |= mine[0] | insert(workers[number], queue, mine[2])
+            popped += mine[1]
+            workers[number].run("commit")
+        for _ in range(20):
+            popped += db.column(f"select msg_id from pgmq.pop('{queue}', 100)")
+    finally:
+        for number in open_since:
+            workers[number].run("rollback")
+        holder.run("rollback")
+    assert len(popped) == len(set(popped))
+    assert set(popped) == sent
