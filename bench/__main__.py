@@ -11,7 +11,7 @@ import psutil
 from rich.console import Console
 
 from bench.harness.options import Options
-from bench.harness.report import comparisons, console, table
+from bench.harness.report import comparisons, console, markdown, table
 from bench.harness.server import server
 from bench.queues import suite as queues
 from bench.sql import suite as sql
@@ -43,6 +43,8 @@ def _run(name: str, args: argparse.Namespace, out: Console, progress: Console) -
         progress.print(f"{name}: PostgreSQL {running.settings['server_version']} runs")
         samples = suite.run(running, systems, progress, Options(args.quick, args.rounds, args.questions, args.states))
     out.print(table(samples, systems, suite.OURS, title=f"{name}: medians; x: how many times better {suite.OURS} is"))
+    if args.markdown:
+        args.markdown.write_text(markdown(samples, systems, suite.OURS))
     for system in systems:
         out.print(f"- {system}: {suite.settings_of(system)}", highlight=False, soft_wrap=True)
     machine = f"{psutil.cpu_count()} CPUs, Python {platform.python_version()}"
@@ -54,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure hanjul against its peers.")
     parser.add_argument("--only", action="append", choices=SUITES, help="one suite; may be repeated (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every comparison there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, of the last suite")
     parser.add_argument("--quick", action="store_true", help="one short round, a minute or two for each suite: coarse numbers")
     parser.add_argument("--rounds", type=int, metavar="N", help="other than the usual number of rounds")
     parser.add_argument("--systems", type=_list, metavar="A,B", help="only these")

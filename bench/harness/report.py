@@ -56,20 +56,35 @@ def comparisons(samples: Samples, ours: str) -> list[dict[str, object]]:
 
 def table(samples: Samples, systems: Sequence[str], ours: str, title: str) -> Table:
     """The medians, behind each how many times better ours is, and the goals if there are any."""
-    goals = any(figure.goal for figure in samples)
-    shown = Table("question", "unit", *systems, *(["goal"] if goals else []), title=title)
+    heads, *rows = _rows(samples, systems, ours)
+    shown = Table(*heads, title=title)
     for column in shown.columns[2:]:
         column.justify = "right"
-    for figure, by_system in samples.items():
-        cells = [_cell(figure, by_system, name, ours) for name in systems]
-        shown.add_row(figure.question, figure.unit, *cells, *([_goal(figure, by_system, ours)] if goals else []))
+    for row in rows:
+        shown.add_row(*row)
     return shown
+
+
+def markdown(samples: Samples, systems: Sequence[str], ours: str) -> str:
+    """The same for docs/benchmarks.md."""
+    heads, *rows = _rows(samples, systems, ours)
+    rule = ["---", "---", *["---:" for _ in heads[2:]]]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (heads, rule, *rows))
 
 
 def console() -> Console:
     """stdout; wide enough for the table where it is no terminal."""
     out = Console()
     return out if out.is_terminal else Console(width=150)
+
+
+def _rows(samples: Samples, systems: Sequence[str], ours: str) -> list[list[str]]:
+    goals = any(figure.goal for figure in samples)
+    rows = [["question", "unit", *systems, *(["goal"] if goals else [])]]
+    for figure, by_system in samples.items():
+        cells = [_cell(figure, by_system, name, ours) for name in systems]
+        rows.append([figure.question, figure.unit, *cells, *([_goal(figure, by_system, ours)] if goals else [])])
+    return rows
 
 
 def _cell(figure: Figure, by_system: Mapping[str, Sequence[float]], name: str, ours: str) -> str:
@@ -79,7 +94,7 @@ def _cell(figure: Figure, by_system: Mapping[str, Sequence[float]], name: str, o
     bound = ">" if figure.limit is not None and number >= figure.limit else ""
     if name == ours or not by_system.get(ours):
         return bound + _number(number)
-    return f"{bound}{_number(number)} [dim]{bound}x{ratio(figure, median(by_system[ours]), number):.3g}[/dim]"
+    return f"{bound}{_number(number)} {bound}x{ratio(figure, median(by_system[ours]), number):.3g}"
 
 
 def _goal(figure: Figure, by_system: Mapping[str, Sequence[float]], ours: str) -> str:

@@ -8,7 +8,7 @@ import psycopg
 
 from bench.harness.server import Server
 from bench.sql.body import bodies
-from bench.sql.systems import SYSTEMS, System
+from bench.sql.systems import SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=9, iterations=100, deep_iterations=20, limit_s=30.0, backlog=100_000, drained=40_000, snapshot_s=180.0, burst_s=3.0
+    rounds=5, iterations=100, deep_iterations=10, limit_s=30.0, backlog=100_000, drained=40_000, snapshot_s=180.0, burst_s=3.0
 )
 QUICK = Sizes(
     rounds=1, iterations=60, deep_iterations=5, limit_s=4.0, backlog=20_000, drained=10_000, snapshot_s=6.0, burst_s=1.0
@@ -43,7 +43,7 @@ QUICK = Sizes(
 class Queue:
     """The queue `bench` of one system, and a session that does not wait for the disk."""
 
-    system: System
+    name: str
     dsn: str
     session: psycopg.Connection[tuple[object, ...]]
 
@@ -67,11 +67,10 @@ class Bench:
     @contextmanager
     def queue(self, name: str) -> Iterator[Queue]:
         """An empty one; `bench.given` holds messages to send, `took` takes times."""
-        system = SYSTEMS[name]
         with self.server.database() as dsn:
-            system.install(dsn)
+            SYSTEMS[name].install(dsn)
             with psycopg.connect(dsn, autocommit=True) as session:
-                found = Queue(system, dsn, session)
+                found = Queue(name, dsn, session)
                 found.run("set synchronous_commit = off")
                 found.run("create temp table took (call text, us double precision)")
                 found.run("create schema bench; create table bench.given (msgs jsonb[], headers jsonb[])")

@@ -5,7 +5,7 @@ from bench.sql import goals
 from bench.sql.bench import Bench, Queue
 from bench.sql.script import Life, times_us
 from bench.sql.states import STATES
-from bench.sql.systems import OURS, PUBLIC, SYSTEMS, statement
+from bench.sql.systems import OTHER_PATHS, OURS, PUBLIC, statement
 
 THROUGH = (
     Life(("send", "read", "delete"), asked=("send", "read", "delete"), sizes=(1, 10, 100)),
@@ -35,22 +35,22 @@ def measure(bench: Bench, state: str, life: Life, name: str) -> dict[Figure, flo
         make, count = STATES[state]
         make(queue, count or bench.sizes.backlog)
         for n in life.sizes:
-            numbers = both_paths(queue, life, n, bench.sizes.iterations, LIMIT_S)
+            numbers = all_paths(queue, life, n, bench.sizes.iterations, LIMIT_S)
             found |= {_figure(question, state): us / n for question, us in numbers.items()}
     return found
 
 
-def both_paths(queue: Queue, life: Life, n: int, iterations: int, limit_s: float) -> dict[str, float]:
-    """Microseconds of the calls, through the public functions and on the client's own path; a peer has one path for both."""
-    public = _named(times_us(queue, PUBLIC, life, n, iterations, limit_s), n)
-    own_calls = SYSTEMS[OURS].client or PUBLIC
-    asked = tuple(call for call in life.asked if statement(own_calls, call, n) != statement(PUBLIC, call, n))
-    if not asked:
-        return public
-    if queue.system.client is None:
-        return public | {f"{call} {n}{goals.OWN}": public[f"{call} {n}"] for call in asked if f"{call} {n}" in public}
-    own = times_us(queue, queue.system.client, Life(life.calls, asked), n, iterations, limit_s)
-    return public | {question + goals.OWN: us for question, us in _named(own, n).items()}
+def all_paths(queue: Queue, life: Life, n: int, iterations: int, limit_s: float) -> dict[str, float]:
+    """Microseconds of the calls, through the public functions and past them; a peer has one way for all."""
+    found = public = _named(times_us(queue, PUBLIC, life, n, iterations, limit_s), n)
+    for path, calls in OTHER_PATHS.items():
+        other = tuple(call for call in life.asked if statement(calls, call, n) != statement(PUBLIC, call, n))
+        times = public
+        if other and queue.name == OURS:
+            times = _named(times_us(queue, calls, Life(life.calls, other), n, iterations, limit_s), n)
+        asked = [f"{call} {n}" for call in other]
+        found = found | {f"{question}, {path}": times[question] for question in asked if question in times}
+    return found
 
 
 def _named(times: dict[str, float], n: int) -> dict[str, float]:

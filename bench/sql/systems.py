@@ -65,17 +65,29 @@ CLIENT: Calls = PUBLIC | {  # what our client and our workers call instead
     "set_vt": "perform hanjul.extend('bench', ids, reads, 600)",
 }
 
+PER_QUEUE: Calls = PUBLIC | {  # the functions of one queue, whose statements are planned once a session
+    "send 1": _sent('pgmq."send.bench"(msgs[1], null, clock_timestamp())'),
+    "send": _sent('pgmq."send_batch.bench"(msgs[1:{n}], null, clock_timestamp())'),
+    "read": _taken('pgmq."read.bench"(300, {n})'),
+    "pop": _taken('pgmq."pop.bench"({n})'),
+    "delete 1": 'perform pgmq."delete.bench"(ids)',
+    "delete": 'perform pgmq."delete.bench"(ids)',
+    "archive 1": 'perform pgmq."archive.bench"(ids)',
+    "archive": 'perform pgmq."archive.bench"(ids)',
+    "set_vt 1": "perform pgmq.\"set_vt.bench\"(ids, clock_timestamp() + interval '600 seconds')",
+    "set_vt": "perform pgmq.\"set_vt.bench\"(ids, clock_timestamp() + interval '600 seconds')",
+}
+
+OTHER_PATHS: Mapping[str, Calls] = {"own path": CLIENT, "per queue": PER_QUEUE}
+"""Ways of ours past the public functions; a peer has one way for all."""
+
 
 @dataclass(frozen=True)
 class System:
-    """One implementation.
-
-    client: the calls of its own client where they are not the public functions.  settings: what it is, for the report.
-    """
+    """One implementation.  settings: what it is, for the report."""
 
     settings: str
     install: Callable[[str], None]
-    client: Calls | None = None
 
 
 def statement(calls: Calls, name: str, n: int) -> str:
@@ -93,7 +105,10 @@ def _install_ours(dsn: str) -> None:
 
 
 SYSTEMS = {
-    OURS: System("its public functions; own path: what its client and workers call instead", _install_ours, CLIENT),
+    OURS: System(
+        "its public functions; own path: what its client and workers call instead; per queue: functions planned once a session",
+        _install_ours,
+    ),
     PEER: System(f"PGMQ {get_embedded_sql_version()}, the SQL that the package `pgmq` ships", _install_upstream),
 }
 
