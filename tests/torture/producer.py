@@ -16,6 +16,7 @@ SEND_AT = f"select * from pgmq.send(%s, %s::jsonb, %s::jsonb, to_timestamp({NOW}
 SEND_BATCH = "select * from pgmq.send_batch(%s, %s::jsonb[], %s::jsonb[], %s::integer) s (msg_id)"
 SEND_MANY = "select * from hanjul.send_many(%s, %s::jsonb) s (msg_id)"
 
+FLOOD = 100
 DEEDS = {"leased": ("ack",), "worked": ("ack", "ack", "book", "book", "raise", "nack", "release", "reject", "slow", "poison")}
 ODDS = {"worked": (30, 30, 30, 30, 8, 8, 8, 3, 1, 0.4)}
 
@@ -30,9 +31,10 @@ class Producer:
 
     def run(self) -> None:
         """Send, in one form after the other."""
+        forms = {self.one: 40, self.delayed: 12, self.batch: 15, self.many: 15, self.transaction: 12, self.flood: 0.7}
         while self._scene.sending:
             with suppress(Lost):
-                self._rng.choices((self.one, self.delayed, self.batch, self.many, self.transaction), (40, 12, 15, 15, 12))[0]()
+                self._rng.choices(list(forms), list(forms.values()))[0]()
             time.sleep(self._rng.expovariate(1 / 0.012))
         self._scene.rest()
 
@@ -53,10 +55,17 @@ class Producer:
 
     def batch(self) -> None:
         """Some messages in one statement."""
+        self._batch(self._rng.randint(1, 8), self._rng.choice((0, 0, 1)))
+
+    def flood(self) -> None:
+        """More than readers can take at once."""
+        self._batch(FLOOD, 0)
+
+    def _batch(self, size: int, delay: int) -> None:
         queue = self._queue()
-        messages = [self._message(queue) for _ in range(self._rng.randint(1, 8))]
+        messages = [self._message(queue) for _ in range(size)]
         texts = [[_json(part) for part in parts] for parts in zip(*[message[1:] for message in messages], strict=True)]
-        self._ask(queue, SEND_BATCH, [queue, *texts, delay := self._rng.choice((0, 0, 1))], messages, delay)
+        self._ask(queue, SEND_BATCH, [queue, *texts, delay], messages, delay)
 
     def many(self) -> None:
         """What our client sends: one text."""

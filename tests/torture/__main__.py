@@ -1,0 +1,106 @@
+"""`python -m tests.torture`: rounds until enough was killed, or all mutants; a verdict, a table, and an exit code."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.torture.adversary import Pace
+from tests.torture.hunt import hunt
+from tests.torture.judge import judge_round
+from tests.torture.mutants import MUTANTS
+from tests.torture.nursery import Nursery
+from tests.torture.record import KEPT, Record, Run
+from tests.torture.rounds import play
+from tests.torture.stage import Stage, stage
+from tests.torture.verdict import INVARIANTS, Violation
+
+SHOWN = 12
+"""Violations of one round that are printed."""
+
+
+def main() -> int:
+    """What the command line asks for; the exit code."""
+    asked = _arguments()
+    if asked.check:
+        return _check(asked.check)
+    with tempfile.TemporaryDirectory(prefix="hanjul-torture-") as place, stage() as scene, Nursery() as nursery:
+        if asked.mutants:
+            chosen = [mutant for mutant in MUTANTS if asked.only in mutant.name]
+            return hunt(scene, nursery, Path(place), chosen)
+        return _torture(scene, nursery, Path(place), asked)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--seconds", type=float, help="end after the round in which this time is over (default: 60)")
+    parser.add_argument(
+        "--kills", type=int, default=0, help="go on until so many were killed, in all runs with this SQL together"
+    )
+    parser.add_argument("--crashes", type=int, default=0, help="go on until the server crashed so often, likewise")
+    parser.add_argument(
+        "--round", type=float, default=25, metavar="S", help="seconds of torture in a round (default: %(default)s)"
+    )
+    parser.add_argument("--kill-every", type=float, default=0.35, metavar="S", help="on average (default: %(default)s)")
+    parser.add_argument("--crash-every", type=float, default=4.0, metavar="S", help="on average (default: %(default)s)")
+    parser.add_argument("--mutants", action="store_true", help="seed bugs instead, and see that each is found")
+    parser.add_argument("--only", default="", metavar="TEXT", help="mutants with this in their names")
+    parser.add_argument("--check", type=Path, metavar="DIRECTORY", help="judge a round that was kept, once more")
+    return parser.parse_args()
+
+
+def _torture(scene: Stage, nursery: Nursery, place: Path, asked: argparse.Namespace) -> int:
+    record, run = Record.load(), Run.now()
+    pace = Pace(kill_s=asked.kill_every, crash_s=asked.crash_every)
+    seconds = asked.seconds or (60 if not asked.kills and not asked.crashes else float("inf"))
+    end = time.monotonic() + seconds
+    print(f"torture of the SQL {run.sql}: {asked.round:g} s a round; so far {record.total(run.sql)}", flush=True)
+    while time.monotonic() < end and not (asked.seconds is None and _enough(record, run, asked)):
+        _round(scene, nursery, place / f"round-{run.rounds + 1}", run, pace, asked.round)
+        record.put(run)
+    print(f"\n{run.table()}\n\nall runs with this SQL: {record.total(run.sql)}")
+    print(
+        "VERDICT: " + ("no violation" if not run.violations else f"{run.violations} VIOLATIONS; their rounds are kept in {KEPT}")
+    )
+    return 1 if run.violations else 0
+
+
+def _enough(record: Record, run: Run, asked: argparse.Namespace) -> bool:
+    total = record.total(run.sql)
+    return run.rounds > 0 and total.kills >= asked.kills and total.crashes >= asked.crashes
+
+
+def _round(scene: Stage, nursery: Nursery, directory: Path, run: Run, pace: Pace, seconds: float) -> None:
+    struck = play(scene, nursery, directory, seconds=seconds, pace=pace)
+    violations, size = judge_round(directory)
+    if violations:
+        kept = KEPT / f"{run.started.replace(':', '')}-{directory.name}"
+        shutil.copytree(directory, kept)
+        _show(violations)
+        print(f"  kept in {kept}")
+    shutil.rmtree(directory)
+    run.add(struck, size, len(violations))
+    print(run, flush=True)
+
+
+def _show(violations: Sequence[Violation]) -> None:
+    for violation in violations[:SHOWN]:
+        print(f"  {violation}")
+    if len(violations) > SHOWN:
+        print(f"  and {len(violations) - SHOWN} more")
+
+
+def _check(directory: Path) -> int:
+    violations, size = judge_round(directory)
+    _show(violations)
+    broken = sorted({violation.invariant for violation in violations})
+    print(", ".join(f"{count:,} {what}" for what, count in size.items()))
+    print("\n".join(f"{name}: {INVARIANTS[name]}" for name in broken) or "no violation")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Is every seeded bug found? Rounds of each mutant until its mistake is, and one of the SQL as it is, which must pass."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.torture.adversary import Pace
+from tests.torture.judge import judge_round
+from tests.torture.mutants import Mutant, Prepare
+from tests.torture.nursery import Nursery
+from tests.torture.rounds import play
+from tests.torture.stage import Stage
+
+PACE = Pace(kill_s=0.4, crash_s=0, freeze_s=0.5, cut_s=1.0, terminate_s=0)
+ROUNDS = 4
+"""How many rounds a mutant may stay undetected."""
+
+
+def hunt(stage: Stage, nursery: Nursery, place: Path, mutants: Sequence[Mutant]) -> int:
+    """Print a table of what was found; 0 if all were, and nothing in the SQL as it is."""
+    print(f"| {'mutant':36} | {'must be':10} | {'found as':24} | {'s':>4} |\n|{'-' * 38}|{'-' * 12}|{'-' * 26}|{'-' * 6}|")
+    found, _ = look(stage, nursery, place / "as-it-is", None)
+    missed = ["as it is"] if found else []
+    print(f"| {'the SQL as it is':36} | {'nothing':10} | {_listed(found):24} | {'':4} |", flush=True)
+    for number, mutant in enumerate(mutants):
+        seen, seconds = pursue(stage, nursery, place / f"mutant-{number}", mutant)
+        caught = is_caught(mutant, seen)
+        missed += [] if caught else [mutant.name]
+        print(
+            f"| {mutant.name:36} | {mutant.found_as:10} | {_listed(seen):24} | {seconds:4.0f} |{'' if caught else ' MISSED'}",
+            flush=True,
+        )
+    print(f"\n{len(mutants) - len([name for name in missed if name != 'as it is'])} of {len(mutants)} mutants were caught")
+    print("VERDICT: " + (f"MISSED: {', '.join(missed)}" if missed else "every seeded bug is found, and none where there is none"))
+    return 1 if missed else 0
+
+
+def pursue(stage: Stage, nursery: Nursery, place: Path, mutant: Mutant) -> tuple[Counter[str], float]:
+    """Rounds until the mutant is caught; what was violated, and how long it took."""
+    started, seen = time.monotonic(), Counter[str]()
+    for number in range(ROUNDS):
+        found, _ = look(stage, nursery, place / str(number), mutant.prepare)
+        seen += found
+        if is_caught(mutant, seen):
+            break
+    return seen, time.monotonic() - started
+
+
+def look(
+    stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare | None, seconds: float = 5.0
+) -> tuple[Counter[str], list[str]]:
+    """One round: how often each invariant was violated, and in which words."""
+    play(stage, nursery, directory, seconds=seconds, pace=PACE, drain_s=8 if prepare else 20, prepare=prepare)
+    violations, _ = judge_round(directory)
+    shutil.rmtree(directory)
+    return Counter(violation.invariant for violation in violations), [str(violation) for violation in violations]
+
+
+def is_caught(mutant: Mutant, seen: Counter[str]) -> bool:
+    """Whether it was found as what it is."""
+    return any(seen[invariant] for invariant in mutant.found_as.split())
+
+
+def _listed(seen: Counter[str]) -> str:
+    return " ".join(f"{invariant}:{count}" for invariant, count in sorted(seen.items())) or "nothing"

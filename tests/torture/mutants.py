@@ -1,0 +1,93 @@
+"""Seeded bugs: each is our own SQL with one mistake in it, which the judge must find.
+
+A mutant changes every function whose name matches, by a regular expression that must match in at least one of them.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """functions: of which schema and name, as a pattern.  old, new: as in re.sub.  found_as: any of these must be violated."""
+
+    name: str
+    functions: str
+    old: str
+    new: str
+    found_as: str
+
+    def prepare(self, conn: "psycopg.Connection[Any]") -> None:
+        """Make the mistake in this database."""
+        changed = 0
+        for (definition,) in conn.execute(DEFINITIONS, [f"^({self.functions})$"]).fetchall():
+            mutated, matches = re.subn(self.old, self.new, definition, flags=re.DOTALL)
+            changed += matches
+            if matches:
+                conn.execute(mutated.encode())
+        assert changed, f"mutant {self.name!r}: {self.old!r} is in no function {self.functions!r}"
+
+
+DEFINITIONS = """
+    select pg_get_functiondef(p.oid) from pg_proc p
+    where p.pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace) and p.prokind = 'f'
+      and p.pronamespace::regnamespace::text || '.' || p.proname ~ %s
+"""
+COUNTED = r"read_ct = m\.read_ct \+ 1"
+LOCKED = r" for update skip locked"
+FENCED = r"m\.read_ct = l\.attempt"
+INSERTED = r"values \(\$3, \$1, \$2, "
+SENT = r"pgmq\.send\..*"
+
+MUTANTS = (
+    # name, functions, what is there, what is put there, found as
+    Mutant("a read takes what is leased", r"pgmq\.read\.plain", r"c\.vt <= ts", "c.vt < ts + interval '1 hour'", "I3"),
+    Mutant("a claim takes what is leased", r"pgmq\.claim\.leased", r"c\.vt <= ts", "c.vt < ts + interval '1 hour'", "I3"),
+    Mutant("a pop takes what is leased", r"pgmq\.pop\.popped", r"c\.vt <= ts", "c.vt < ts + interval '1 hour'", "I3"),
+    Mutant("a read locks nothing", r"pgmq\.read\.plain", LOCKED, "", "I3 I4"),
+    Mutant("a claim locks nothing", r"pgmq\.claim\.leased", LOCKED, "", "I3"),
+    Mutant("a read is not counted", r"pgmq\.read\.plain", COUNTED, "read_ct = greatest(m.read_ct, 1)", "I4"),
+    Mutant("a claim is not counted", r"pgmq\.claim\.leased", COUNTED, "read_ct = greatest(m.read_ct, 1)", "I4"),
+    Mutant("a read leases for half the time", r"pgmq\.read\.plain", r"secs => \$1", "secs => $1 / 2.0", "I3"),
+    Mutant("a claim leases for half the time", r"pgmq\.claim\.leased", r"secs => \$1", "secs => $1 / 2.0", "I3"),
+    Mutant("a claim forgets what was abandoned", r"pgmq\.claim\.leased", r"c\.vt <= ts", "c.vt <= ts and c.read_ct < 2", "I10"),
+    Mutant("a read takes the newest first", r"pgmq\.read\.plain", r"order by c\.due, c\.msg_id", "order by c.msg_id desc", "I11"),
+    Mutant("a pop loses one of several", r"pgmq\.pop\.popped", r"popped order by msg_id",
+           r"\g<0> limit greatest(1, $1 - 1)", "I1"),
+    Mutant("a delete only says so", r"pgmq\.delete\.plain", r"delete from (\S+) m", r"update \1 m set vt = m.vt", "I5 I13"),
+    Mutant("an archive only copies", r"pgmq\.archive\.plain", r"delete from (\S+) m", r"update \1 m set vt = m.vt", "I5 I13"),
+    Mutant("an archive loses some", r"pgmq\.archive\.plain", "from taken", r"\g<0> where taken.msg_id % 5 <> 0", "I1"),
+    Mutant("set_vt only shortens", r"pgmq\.set_vt\.plain", r"set vt = \$2", "set vt = least(m.vt, $2)", "I3"),
+    Mutant("an ack is not fenced", r"pgmq\.ack\.leased", FENCED, "m.read_ct >= l.attempt", "I6"),
+    Mutant("a nack is not fenced", r"hanjul\._postpone", FENCED, "m.read_ct >= l.attempt", "I6"),
+    Mutant("a refusal is not told", r"hanjul\._refused", "from pair p", "from (select * from pair where false) p", "I5 I6 I9"),
+    Mutant("what was nacked can be acked", r"pgmq\.ack\.leased", r"and m\.settled < m\.read_ct", "", "I6"),
+    Mutant("an ack loses the headers", r"pgmq\.ack_to_archive\.leased", r"d\.headers from", "null::jsonb from", "I12"),
+    Mutant("a release takes its number back", r"hanjul\.release", r"released = m\.released \+ 1",
+           "read_ct = m.read_ct - 1", "I4"),
+    Mutant("a release is charged", r"hanjul\.release", r"released = m\.released \+ 1", "released = m.released", "I4"),
+    Mutant("no attempt is charged", r"pgmq\.claim\.leased", r"m\.read_ct, m\.released", "m.read_ct, m.read_ct", "I4"),
+    Mutant("a nack is due at once", r"hanjul\.nack", r"delays_s, hanjul",
+           "array_fill(0.0::float8, array[cardinality(msg_ids)]), hanjul", "I3"),
+    Mutant("an extension shortens", r"hanjul\.extend", r"array_fill\(lease_s", "array_fill(lease_s / 10", "I3"),
+    Mutant("a rejected message is lost", r"hanjul\.reject", r"from done d order by",
+           "from done d where d.msg_id % 3 <> 0 order by", "I1 I8"),
+    Mutant("a rejected message stays", r"hanjul\.reject", r"delete from (\S+) m using",
+           r"update \1 m set vt = m.vt from", "I5 I8 I13"),
+    Mutant("a death is blamed on nobody", r"hanjul\.reject", r"left\(d\.error, 2048\)", "null", "I8"),
+    Mutant("a delay is ignored", SENT, INSERTED, "values (least($3, clock_timestamp()), $1, $2, ", "I2"),
+    Mutant("a header is lost", SENT, INSERTED, "values ($3, $1, $2 - 'x-unknown', ", "I12"),
+    Mutant("ids are given again", SENT, r"insert into (\S+) \(vt(.*?)values \(",
+           r"insert into \1 (msg_id, vt\2overriding system value values ((select coalesce(max(m.msg_id), 0) + 1 from \1 m), ", "I14"),
+    Mutant("a batch loses its last", r"pgmq\.send_batch\..*", r"unnest\(\$1\)",
+           "unnest(trim_array($1, (random() < 0.2)::int))", "I1 I12"),
+    Mutant("a batch is sent twice", r"pgmq\.send_many\..*", r"from pg_catalog\.jsonb_array_elements\(\$1\)",
+           "from pg_catalog.jsonb_array_elements($1 || $1)", "I14"),
+    Mutant("a sender keeps its lock", SENT, r"not pg_catalog\.pg_advisory_unlock\(1751215722, (-?\d+)\)", "false", "I15"),
+    Mutant("metrics see what is delayed", r"pgmq\.metrics", r"filter \(where m\.vt <= now\(\)\)", "", "I13"),
+)  # fmt: skip
+Prepare = Callable[["psycopg.Connection[Any]"], None]
