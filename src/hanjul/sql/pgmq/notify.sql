@@ -1,6 +1,7 @@
 -- Notifications of inserts: `listen "pgmq.q_<name>.INSERT"`, the queue's name in the spelling given to enable; payload
 -- empty. At most one notification an interval; a listener that misses what was not notified polls.
--- Rule: a send goes without a notification only if a committed one (or its own) is younger than the interval.
+-- Rule: a send goes without a notification only if a committed one (or its own) is younger than the interval, or younger
+-- than two while somebody is about to notify.
 -- Locks: a sender waits for nobody. Why one notification too many is better: docs/decisions/0007-notify-throttle.md
 
 -- notify_queue_listeners(): once a statement, however many rows. Argument: the queue's name; PGMQ's own trigger has none.
@@ -9,19 +10,21 @@ returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     queue text := coalesce(tg_argv[0], substr(tg_table_name, 3));
     ts timestamptz := clock_timestamp();
+    notified timestamptz;
+    quiet interval;
 begin
-    if exists (
-        select from pgmq.notify_insert_throttle t
-        where t.queue_name = queue
-          and t.last_notified_at > ts - make_interval(secs => t.throttle_interval_ms / 1000.0)
-          and t.last_notified_at < ts + make_interval(secs => t.throttle_interval_ms / 1000.0)  -- or the clock was set back
-    ) then
+    select t.last_notified_at, make_interval(secs => t.throttle_interval_ms / 1000.0) into notified, quiet
+    from pgmq.notify_insert_throttle t where t.queue_name = queue;
+    if notified > ts - quiet and notified < ts + quiet then  -- not if the clock was set back
         return null;
     end if;
     if current_setting('transaction_isolation') like 'read %' then  -- others would fail if somebody notified meanwhile
-        perform from pgmq.notify_insert_throttle t where t.queue_name = queue for no key update skip locked;
+        perform from pgmq.notify_insert_throttle t
+        where t.queue_name = queue and t.last_notified_at = notified for no key update skip locked;
         if found then
             update pgmq.notify_insert_throttle t set last_notified_at = ts where t.queue_name = queue;
+        elsif notified > ts - 2 * quiet and notified < ts + quiet then  -- somebody notifies: not the whole crowd
+            return null;
         end if;
     end if;
     perform pg_notify(('pgmq.q_' || queue || '.INSERT')::name::text, '');  -- name: cut just as `listen` cuts it
