@@ -107,3 +107,19 @@ def test_q_info_adds_how_the_rest_stands(mail):
                is_partitioned, is_unlogged, created_at <= now()
         from pgmq.q_info('mail')""")
     assert row == ("mail", 5, 2, 2, 1, 1, False, False, True)
+
+
+def test_a_long_queue_is_estimated_and_not_counted(mail):
+    """Weak spot 11."""
+    mail.run("insert into pgmq.q_mail (vt, message) select now() + interval '1 hour' * (n % 2), '1' from generate_series(1, 300000) n")
+    mail.run("analyze pgmq.q_mail")
+    mail.run("begin")
+    read = "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = 'q_mail'"
+
+    [(length, visible)] = mail.rows("select queue_length, queue_visible_length from pgmq.metrics('mail')")
+    looked_at = mail.one(read)
+    mail.run("rollback")
+
+    assert 270_000 <= length <= 330_000
+    assert 0.4 <= visible / length <= 0.6
+    assert looked_at <= 210_000
