@@ -207,6 +207,16 @@ def test_typed_and_named_arguments_resolve(post, form):
     post.run(f"select * from pgmq.{form}")
 
 
+@pytest.mark.parametrize("form", NAMED)
+def test_no_call_depends_on_how_the_session_reads_strings(post, form):
+    post.run("set local standard_conforming_strings = off; set local escape_string_warning = on")
+    noticed = len(post.notices)
+
+    post.run(f"select * from pgmq.{form}")
+
+    assert [notice for notice in post.notices[noticed:] if notice.startswith("WARNING")] == []
+
+
 @pytest.mark.parametrize("form", REFUSED_BY_PGMQ_TOO)
 def test_what_pgmq_does_not_resolve_does_not_resolve_here(post, refused, form):
     with refused("42883"):
