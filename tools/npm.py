@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "tests" / "node"
 MODULES = FOLDER / "node_modules"
 OWN_NODE = ROOT / ".venv-node"
+OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retry-maxtimeout=5000")
 LONGEST_S = 600
 
 
@@ -26,7 +27,7 @@ def install() -> Path:
         ready = MODULES / ".ready"
         if not ready.exists() or ready.read_bytes() != lock.read_bytes():
             print("installing the locked npm packages (once)", flush=True)
-            _run([str(node().with_name("npm")), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+            _run([str(node().with_name("npm")), "ci", *OPTIONS])
             ready.write_bytes(lock.read_bytes())
     return MODULES
 

@@ -27,10 +27,9 @@ def look(dsn: str) -> Callable[..., list[tuple]]:
     return look
 
 
-@pytest.fixture
-def needs(look: Callable[..., list[tuple]]) -> Callable[[str], None]:
-    def needs(function: str) -> None:
-        if not look("select from pg_proc where proname = %s and pronamespace = 'pgmq'::regnamespace", function):
-            pytest.skip(f"pgmq.{function} is still being written")
-
-    return needs
+@pytest.fixture(scope="module")
+def partitions(module_dsn: str) -> None:
+    """Partitioned queues are there. To be removed when they are: nothing else may be missing."""
+    with psycopg.connect(module_dsn) as connection:
+        if connection.execute("select to_regproc('pgmq.create_partitioned') is null").fetchone() == (True,):
+            pytest.skip("pgmq.create_partitioned and convert_archive_partitioned are still being written")

@@ -422,19 +422,8 @@ def connection(open_connection):
         groups = [f'{{"x-pgmq-group": "{group}"}}' for group in "AABA"]
         bodies = [f'{{"n": {n}}}' for n in (1, 2, 3, 4)]
         open_connection.execute("select pgmq.send_batch('mail', %s::jsonb[], %s::jsonb[], -1)", [bodies, groups])
-        if open_connection.execute("select from pg_proc where proname = 'bind_topic'").rowcount:
-            open_connection.execute("select pgmq.bind_topic('orders.*', 'mail')")
+        open_connection.execute("select pgmq.bind_topic('orders.*', 'mail')")
         yield open_connection.pgconn
-
-
-@pytest.fixture
-def needs(open_connection):
-    def needs(function):
-        sql = "select from pg_proc where proname = %s and pronamespace = 'pgmq'::regnamespace"
-        if not open_connection.execute(sql, [function]).rowcount:
-            pytest.skip(f"pgmq.{function} is still being written")
-
-    return needs
 
 
 def send(connection, sql, parameters):
@@ -447,9 +436,9 @@ def send(connection, sql, parameters):
 
 
 @pytest.mark.parametrize(("sql", "parameters", "answer"), FORMS)
-def test_the_statement_resolves_and_answers(connection, needs, sql, parameters, answer):
-    for function in re.findall(r"pgmq\.(\w+)\(", sql):
-        needs(function)
+def test_the_statement_resolves_and_answers(connection, request, sql, parameters, answer):
+    if "partitioned(" in sql:
+        request.getfixturevalue("partitions")
 
     found = send(connection, sql, parameters)
 
@@ -457,8 +446,7 @@ def test_the_statement_resolves_and_answers(connection, needs, sql, parameters, 
     assert (sorted(found) if unordered else found) == answer
 
 
-def test_the_trigger_and_the_throttle_are_found_where_pgmq_spring_looks_for_them(connection, needs):
-    needs("enable_notify_insert")
+def test_the_trigger_and_the_throttle_are_found_where_pgmq_spring_looks_for_them(connection):
     send(connection, "select pgmq.enable_notify_insert($1::text, $2::integer)", [("varchar", "mail"), ("integer", "100")])
 
     found = send(

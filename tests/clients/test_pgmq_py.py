@@ -195,8 +195,7 @@ async def test_a_condition_filters_before_the_quantity(peer):
     assert bodies(await peer.read("mail", qty=2, conditional={"kind": "odd"})) == [1, 3]
 
 
-async def test_polling_returns_what_is_there_and_nothing_at_its_end(peer, needs):
-    needs("read_with_poll")
+async def test_polling_returns_what_is_there_and_nothing_at_its_end(peer):
     await peer.send_batch("mail", [{"n": n, "kind": "odd" if n % 2 else "even"} for n in range(3)])
 
     odd = await peer.read_with_poll("mail", qty=9, max_poll_seconds=1, conditional={"kind": "odd"})
@@ -252,8 +251,7 @@ async def test_set_vt_makes_visible_again_by_seconds_and_by_instant(peer, at_onc
 # topics
 
 
-async def test_bindings_are_made_listed_tested_and_removed(peer, needs):
-    needs("bind_topic")
+async def test_bindings_are_made_listed_tested_and_removed(peer):
     await peer.create_queue("post")
     await peer.bind_topic("orders.*", "mail")
     await peer.bind_topic("#", "post")
@@ -267,8 +265,7 @@ async def test_bindings_are_made_listed_tested_and_removed(peer, needs):
     assert [await peer.unbind_topic("#", "post"), await peer.unbind_topic("#", "post")] == [True, False]
 
 
-async def test_keys_and_patterns_are_validated(peer, needs):
-    needs("validate_topic_pattern")
+async def test_keys_and_patterns_are_validated(peer):
     keys = [await peer.validate_routing_key(key) for key in ("orders.new", "orders..new", "orders.*")]
     patterns = [await peer.validate_topic_pattern(pattern) for pattern in ("orders.*", "**")]
 
@@ -277,9 +274,8 @@ async def test_keys_and_patterns_are_validated(peer, needs):
 
 @pytest.mark.parametrize("headers", [None, {"trace": "t1"}])
 @pytest.mark.parametrize("delay", [None, 60])
-async def test_a_topic_reaches_every_bound_queue_in_every_form(peer, needs, look, headers, delay):
+async def test_a_topic_reaches_every_bound_queue_in_every_form(peer, look, headers, delay):
     # headers without a delay: the client calls a form that PGMQ 1.13 lacks; ours has it (contract, fact 5)
-    needs("send_topic")
     await peer.create_queue("post")
     await peer.bind_topic("orders.*", "mail")
     await peer.bind_topic("orders.#", "post")
@@ -295,8 +291,7 @@ async def test_a_topic_reaches_every_bound_queue_in_every_form(peer, needs, look
 
 @pytest.mark.parametrize("headers", [None, {"trace": "t1"}])
 @pytest.mark.parametrize("delay", [None, 60, SOON])
-async def test_a_batch_reaches_every_bound_queue_in_every_form(peer, needs, look, headers, delay):
-    needs("send_batch_topic")
+async def test_a_batch_reaches_every_bound_queue_in_every_form(peer, look, headers, delay):
     await peer.create_queue("post")
     await peer.bind_topic("orders.*", "mail")
     await peer.bind_topic("orders.#", "post")
@@ -322,8 +317,7 @@ async def test_a_batch_reaches_every_bound_queue_in_every_form(peer, needs, look
         ("read_grouped_rr_with_poll", [1, 3, 2]),
     ],
 )
-async def test_grouped_reads_take_the_oldest_group_first_or_each_in_turn(peer, needs, function, taken):
-    needs(function)
+async def test_grouped_reads_take_the_oldest_group_first_or_each_in_turn(peer, function, taken):
     groups = [{"x-pgmq-group": group} for group in "AABA"]
     await peer.send_batch("mail", [{"n": n} for n in (1, 2, 3, 4)], headers=groups)
 
@@ -337,8 +331,7 @@ async def test_grouped_reads_take_the_oldest_group_first_or_each_in_turn(peer, n
     assert bodies(await read()) == taken
 
 
-async def test_fifo_indexes_are_made_and_made_again(peer, needs, look):
-    needs("create_fifo_indexes_all")
+async def test_fifo_indexes_are_made_and_made_again(peer, look):
     await peer.create_queue("post")
 
     await peer.create_fifo_index("mail")
@@ -351,8 +344,7 @@ async def test_fifo_indexes_are_made_and_made_again(peer, needs, look):
 # notifications
 
 
-async def test_notifications_are_enabled_throttled_listed_and_disabled(peer, needs):
-    needs("update_notify_insert")
+async def test_notifications_are_enabled_throttled_listed_and_disabled(peer):
     await peer.enable_notify("mail", throttle_interval_ms=100)
     await peer.update_notify("mail", 200)
     [throttle] = await peer.list_notify_throttles()
@@ -364,8 +356,7 @@ async def test_notifications_are_enabled_throttled_listed_and_disabled(peer, nee
     assert await peer.list_notify_throttles() == []
 
 
-async def test_its_listeners_hear_of_an_insert(peer, needs, look):
-    needs("enable_notify_insert")
+async def test_its_listeners_hear_of_an_insert(peer, look):
     await peer.enable_notify("mail", throttle_interval_ms=0)
     heard = asyncio.Queue()
     if peer.kind in {"psycopg", "sqlalchemy"}:
@@ -390,8 +381,7 @@ async def test_its_listeners_hear_of_an_insert(peer, needs, look):
 
 
 @pytest.mark.parametrize(("interval", "retention"), [(10, 100), ("1 day", "7 days")])
-async def test_a_partitioned_queue_works_like_any_other(peer, needs, partman_dsn, interval, retention):
-    needs("create_partitioned")
+async def test_a_partitioned_queue_works_like_any_other(peer, partitions, partman_dsn, interval, retention):
     await peer.create_partitioned_queue("parts", partition_interval=interval, retention_interval=retention)
 
     assert await peer.send_batch("parts", [{"n": n} for n in range(3)]) == [1, 2, 3]
@@ -401,8 +391,7 @@ async def test_a_partitioned_queue_works_like_any_other(peer, needs, partman_dsn
     assert await peer.drop_queue("parts") is True
 
 
-async def test_an_archive_becomes_partitioned(peer, needs, partman_dsn, look):
-    needs("convert_archive_partitioned")
+async def test_an_archive_becomes_partitioned(peer, partitions, partman_dsn, look):
     await peer.convert_archive_partitioned("mail", partition_interval=10, retention_interval=100, leading_partition=2)
 
     await peer.send("mail", {"n": 1})

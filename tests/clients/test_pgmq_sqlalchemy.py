@@ -143,8 +143,7 @@ async def test_several_are_read_in_the_order_of_their_ids(peer, put):
     assert await peer.read_batch("mail", 9) is None
 
 
-async def test_polling_returns_what_is_there_and_nothing_at_its_end(peer, put, needs):
-    needs("read_with_poll")
+async def test_polling_returns_what_is_there_and_nothing_at_its_end(peer, put):
     put({"n": 1})
 
     [message] = await peer.read_with_poll("mail", qty=9, max_poll_seconds=1, poll_interval_ms=10)
@@ -197,8 +196,7 @@ async def test_metrics_tell_length_ages_and_totals(peer, put):
 
 
 @pytest.mark.parametrize(("interval", "retention"), [(10, 100), ("1 day", "7 days")])
-async def test_a_partitioned_queue_is_created_and_dropped(peer, needs, partman_dsn, interval, retention):
-    needs("create_partitioned")
+async def test_a_partitioned_queue_is_created_and_dropped(peer, partitions, partman_dsn, interval, retention):
     await peer.create_partitioned_queue("parts", partition_interval=interval, retention_interval=retention)
 
     assert await peer.drop_queue("parts", partitioned=True) is True
