@@ -2,7 +2,8 @@
 
 An operation whose answer nobody saw may have happened or not: it is `UNKNOWN`, and a rule must hold for both. One in a
 transaction whose commit was never asked for has not happened. Times are the database's own (`began`, `ended`: of the
-statement), or, where no answer was seen, those of the process, which has the same clock.
+statement, so it acted between the two), or, where no answer was seen, those of the process, which has the same clock.
+`done` is when it was committed at the latest: its process had the answer. Only then does everybody see it.
 """
 
 import json
@@ -58,7 +59,7 @@ class Send:
     deed: str | None
     delay: float
     began: float
-    ended: float
+    done: float
     asked_at: float
     fate: Answer
     msg_id: int | None
@@ -78,6 +79,7 @@ class Delivery:
     lease: float
     began: float
     ended: float
+    done: float
     read: Op
 
 
@@ -92,6 +94,7 @@ class Change:
     at: float
     began: float
     ended: float
+    done: float
     answer: Answer
     refused: bool
     tx: bool
@@ -203,9 +206,9 @@ def _complete(op: Op, line: dict[str, Any]) -> None:
 def _commit(op: Op, commit: Op | None) -> None:
     """An operation of a transaction has happened if that was committed, and is seen from then on."""
     if commit is None or op.answer is not Answer.YES:
-        op.answer, op.ended = Answer.NO, float("inf")  # what it has locked may stay so for as long as its process is frozen
+        op.answer, op.done = Answer.NO, float("inf")  # what it has locked may stay so for as long as its process is frozen
         return
-    op.answer, op.ended = commit.answer, commit.done
+    op.answer, op.done = commit.answer, commit.done
     op.told = {**op.told, "asked_at": commit.at}
 
 
@@ -216,7 +219,7 @@ def _sends(op: Op) -> Iterator[Send]:
         msg_id = op.rows[place] if place < len(op.rows) else None
         yield Send(
             key, told["queue"], told["sums"][place], told["groups"][place], told["deeds"][place], told["delay"],
-            op.began, op.ended, asked_at, op.answer, msg_id,
+            op.began, op.done, asked_at, op.answer, msg_id,
         )  # fmt: skip
 
 
@@ -224,7 +227,7 @@ def _deliveries(op: Op) -> Iterator[Delivery]:
     queue, pop = op.told["queue"], op.op == "pop"
     for msg_id, ct, released, until, key, number in op.rows:
         yield Delivery(
-            key, (queue, msg_id), ct, released, until, number, pop, op.told["lease"], op.began, op.ended, op
+            key, (queue, msg_id), ct, released, until, number, pop, op.told["lease"], op.began, op.ended, op.done, op
         )  # fmt: skip
 
 
@@ -237,7 +240,7 @@ def _changes(op: Op) -> Iterator[Change]:
         refused = op.answer is Answer.YES and ((msg_id, ct) in hit if fenced else msg_id not in hit)
         yield Change(
             op.op, (told["queue"], msg_id), ct, delays[place] if isinstance(delays, list) else delays,
-            op.at, op.began, op.ended, Answer.NO if refused else op.answer, refused, "tx" in told or "booked" in told,
+            op.at, op.began, op.ended, op.done, Answer.NO if refused else op.answer, refused, "tx" in told or "booked" in told,
         )  # fmt: skip
 
 

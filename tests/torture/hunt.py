@@ -52,7 +52,7 @@ def look(
     stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare | None, seconds: float = 5.0
 ) -> tuple[Counter[str], list[str]]:
     """One round: how often each invariant was violated, and in which words."""
-    play(stage, nursery, directory, seconds=seconds, pace=PACE, drain_s=8 if prepare else 20, prepare=prepare)
+    play(stage, nursery, directory, seconds=seconds, pace=PACE, drain_s=12 if prepare else 20, prepare=prepare)
     violations, _ = judge_round(directory)
     shutil.rmtree(directory)
     return Counter(violation.invariant for violation in violations), [str(violation) for violation in violations]

@@ -38,8 +38,8 @@ def no_loss(facts: Facts) -> Iterator[Violation]:
 def one_ending(facts: Facts) -> Iterator[Violation]:
     """I5: at most one ending, and nothing is delivered after it."""
     for message in facts.deliveries.keys() | facts.changes.keys():
-        ends = [(c.kind, c.ended) for c in facts.changes.get(message, ()) if c.kind in ENDINGS and c.answer is Answer.YES]
-        ends += [("pop", d.ended) for d in facts.deliveries.get(message, ()) if d.pop]
+        ends = [(c.kind, c.done) for c in facts.changes.get(message, ()) if c.kind in ENDINGS and c.answer is Answer.YES]
+        ends += [("pop", d.done) for d in facts.deliveries.get(message, ()) if d.pop]
         if len(ends) > 1:
             yield _of("I5", message, f"it ended {len(ends)} times: {', '.join(kind for kind, _ in ends)}")
         for kind, ended in ends:

@@ -98,7 +98,7 @@ def _wrong_releases(facts: Facts, message: Id, deliveries: list[Delivery]) -> It
     for delivery in deliveries:
         if delivery.released is None:
             continue
-        surely = {c.ct for c in made if c.answer is Answer.YES and c.ended < delivery.began}
+        surely = {c.ct for c in made if c.answer is Answer.YES and c.done < delivery.began}
         perhaps = {c.ct for c in made if c.at < delivery.ended}
         if not len(surely) <= delivery.released <= len(perhaps):
             yield _of(
@@ -114,13 +114,11 @@ def fencing(facts: Facts) -> Iterator[Violation]:
         accepted = [c for c in changes if c.ct is not None and c.answer is Answer.YES]
         for change in accepted:
             newer = [
-                d.ct
-                for d in facts.deliveries.get(message, ())
-                if d.ct > (change.ct or 0) and not d.pop and d.ended < change.began
+                d.ct for d in facts.deliveries.get(message, ()) if d.ct > (change.ct or 0) and not d.pop and d.done < change.began
             ]
             if newer:
                 yield _of("I6", message, f"{change.kind} of attempt {change.ct} was accepted after delivery {newer[0]}")
-            closed = [c.kind for c in accepted if c.kind in CLOSINGS and c.ct == change.ct and c.ended < change.began]
+            closed = [c.kind for c in accepted if c.kind in CLOSINGS and c.ct == change.ct and c.done < change.began]
             if closed and not {change.kind, *closed} <= {"nack", "release"}:  # which are done already if they come again
                 yield _of("I6", message, f"{change.kind} of attempt {change.ct} was accepted after its {closed[0]}")
 
@@ -134,7 +132,7 @@ def bounded_redelivery(facts: Facts) -> Iterator[Violation]:
         deliveries, reads = facts.deliveries.get(message, []), idle[send.queue]
         first = deliveries[0] if deliveries else None
         if first is None or first.ct == (0 if first.pop else 1):
-            yield from _overlooked(facts, message, max(send.ended, send.ended + send.delay), first, reads)
+            yield from _overlooked(facts, message, send.done + max(0.0, send.delay), first, reads)
         for before, after in pairwise([*deliveries, None]):
             assert before is not None
             if not before.pop and (after is None or after.ct - before.ct == (0 if after.pop else 1)):
@@ -152,7 +150,7 @@ def all_is_drained(facts: Facts) -> Iterator[Violation]:
 
 def _latest_end(facts: Facts, message: Id, delivery: Delivery) -> float:
     moves = [move for move in _moves(facts, message) if move.ct in {None, delivery.ct}]
-    return max([delivery.ended + delivery.lease, *[min(m.ended, m.at + LINGER_S) + m.delay for m in moves]])
+    return max([delivery.done, delivery.ended + delivery.lease, *[min(m.done, m.at + LINGER_S) + m.delay for m in moves]])
 
 
 def _idle_reads(reads: list[Op]) -> list[Op]:
@@ -163,7 +161,7 @@ def _idle_reads(reads: list[Op]) -> list[Op]:
 def _overlooked(facts: Facts, message: Id, visible: float, after: Delivery | None, idle: list[Op]) -> Iterator[Violation]:
     """Visible for certain from `visible` to the next thing that touches it, but idle readers went by, and again later."""
     endings = {id(change) for change in facts.taken_away(message)}
-    touches = [c.at for c in facts.changes.get(message, ()) if c.ended > visible or id(c) in endings]
+    touches = [c.at for c in facts.changes.get(message, ()) if c.done > visible or id(c) in endings]
     touched = min(touches, default=float("inf"))
     untouched_until = min(after.began if after else float("inf"), touched, *_unseen(facts, message, after, visible))
     seen_at = None

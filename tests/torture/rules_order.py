@@ -40,7 +40,7 @@ def fifo_within_groups(facts: Facts) -> Iterator[Violation]:
         for place, (send, message) in enumerate(line):
             for delivery in facts.deliveries.get(message, ()):
                 for earlier, its_id in line[:place]:
-                    if earlier.ended < send.began and _may_stay(facts, its_id, delivery) and not _precedes(its_id, delivery):
+                    if earlier.done < send.began and _may_stay(facts, its_id, delivery) and not _precedes(its_id, delivery):
                         yield Violation(
                             "I7", queue, f"message {message[1]} of group {group} came before {its_id[1]} was finished"
                         )
@@ -105,7 +105,7 @@ def _waits(facts: Facts, queue: str) -> Iterator[tuple[Id, float, Delivery]]:
         if send.queue != queue or send.fate is not Answer.YES or send.msg_id is None:
             continue
         message = queue, send.msg_id
-        ready = max(send.ended, send.ended + send.delay, heads.get(message, 0.0))
+        ready = max(send.done + max(0.0, send.delay), heads.get(message, 0.0))
         deliveries = facts.deliveries.get(message)
         if deliveries and deliveries[0].ct == (0 if deliveries[0].pop else 1) and ready < deliveries[0].began:
             yield message, ready, deliveries[0]
@@ -118,6 +118,6 @@ def _ready_as_heads(facts: Facts) -> dict[Id, float]:
         finished = 0.0
         for _, message in line:
             found[message] = finished
-            ends = [change.ended for change in facts.taken_away(message) if change.answer is Answer.YES]
+            ends = [change.done for change in facts.taken_away(message) if change.answer is Answer.YES]
             finished = max(finished, min(ends, default=float("inf")))
     return found
