@@ -1,17 +1,9 @@
 -- Making queues. A queue is two tables, q_<name> and a_<name> (its archive), and a row of pgmq.meta.
 -- Locks: the queue's advisory lock, nothing on a queue that exists already: its writers are never made to wait.
 
--- _create_tables(queue_name, unlogged): the hot layout. No index on vt and half-empty pages make taking a lease a
--- heap-only update. Three columns are ours: `released` counts the deliveries that were given back, so that attempts
--- charged = read_ct - released; `settled` is the newest delivery that was nacked or released, so that none is twice;
--- `due` is vt where a message is parked (find.sql), and null where reads walk over it. b_<name> is the scan bound.
+-- _create_tables(queue_name, unlogged): the tables as PGMQ has them; layout.sql adds what is ours.
 create or replace function pgmq._create_tables(queue_name text, unlogged boolean)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    qtable text := pgmq.format_table_name(queue_name, 'q');
-    atable text := pgmq.format_table_name(queue_name, 'a');
-    index_name text := 'archived_at_idx_' || queue_name;
-    sequence regclass;
 begin
     execute format($ddl$
         create %1$s table pgmq.%2$I (
@@ -21,12 +13,8 @@ begin
             last_read_at timestamp with time zone,
             vt           timestamp with time zone not null,
             message      jsonb,
-            headers      jsonb,
-            released     integer not null default 0,
-            settled      integer not null default 0,
-            due          timestamp with time zone
-        ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
-                autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.2);
+            headers      jsonb
+        );
         create table pgmq.%3$I (
             msg_id       bigint primary key,
             read_ct      integer not null default 0,
@@ -36,24 +24,10 @@ begin
             vt           timestamp with time zone not null,
             message      jsonb,
             headers      jsonb
-        );
-        create index on pgmq.%2$I (due, msg_id);
-        create trigger due_follows_vt before update on pgmq.%2$I
-            for each row when (old.due is not null and new.vt is distinct from old.vt) execute function pgmq._due_follows_vt();
-        create sequence pgmq.%4$I minvalue 0 start 0 owned by pgmq.%2$I.due;
-        grant select on sequence pgmq.%4$I to public  -- a number; who may read a queue needs no further right
-    $ddl$, case when unlogged then 'unlogged' else '' end, qtable, atable, pgmq.format_table_name(queue_name, 'b'));
-    if octet_length(index_name) > 63 then  -- let the server choose: a cut name could be another queue's
-        execute format('create index on pgmq.%I (archived_at)', atable);
-    else
-        execute format('create index %I on pgmq.%I (archived_at)', index_name, atable);
-    end if;
-    sequence := pg_get_serial_sequence(format('pgmq.%I', qtable), 'msg_id')::regclass;
-    if exists (select from pg_class c where c.oid = sequence and c.relpersistence = 'u') then
-        execute format('alter sequence %s set logged', sequence);  -- a crash empties the queue, ids still go on
-    end if;
-    perform pgmq.create_fifo_index(queue_name);
-    perform pgmq._plan(queue_name);
+        )
+    $ddl$, case when unlogged then 'unlogged' else '' end,
+           pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'a'));
+    perform pgmq._lay_out(queue_name);
 end
 $$;
 

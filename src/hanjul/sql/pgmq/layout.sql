@@ -1,0 +1,86 @@
+-- What makes a table q_<name> fast, whoever made it: pgmq.create, or PGMQ (adopt.sql). The columns of PGMQ come first.
+-- Half-empty pages and no index on vt make taking a lease a heap-only update. Three columns are ours: `released` counts
+-- the deliveries that were given back, so that attempts charged = read_ct - released; `settled` is the newest delivery
+-- that was nacked or released, so that none is twice; `due` is vt where a message is parked (find.sql), and null where
+-- reads walk over it. b_<name> is the scan bound.
+
+-- _lay_out(queue_name): adds what is missing; can be run again. No table is rewritten, indexes are built.
+-- Locks: ACCESS EXCLUSIVE on q_<name>; on a_<name> one that lets reads pass, and only if its index is missing.
+create or replace function pgmq._lay_out(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
+declare
+    q regclass := format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))::regclass;
+    btable text := format('pgmq.%I', pgmq.format_table_name(queue_name, 'b'));
+    ids regclass := pg_get_serial_sequence(q::text, 'msg_id')::regclass;
+begin
+    execute format($ddl$
+        alter table %s add column if not exists released integer not null default 0,
+                       add column if not exists settled integer not null default 0,
+                       add column if not exists due timestamp with time zone
+    $ddl$, q);
+    perform pgmq._set_storage(t.relid) from pg_partition_tree(q) t where t.isleaf;
+    if not exists (select from pg_index i where i.indrelid = q and pg_get_indexdef(i.indexrelid) like '% (due, msg_id)') then
+        execute format('create index on %s (due, msg_id)', q);
+    end if;
+    if not exists (select from pg_trigger t where t.tgrelid = q and t.tgname = 'due_follows_vt') then
+        execute format($ddl$
+            create trigger due_follows_vt before update on %s
+            for each row when (old.due is not null and new.vt is distinct from old.vt) execute function pgmq._due_follows_vt()
+        $ddl$, q);
+    end if;
+    if to_regclass(btable) is null then
+        execute format($ddl$
+            create sequence %1$s minvalue 0 start 0;
+            grant select on sequence %1$s to public  -- a number; who may read a queue needs no further right
+        $ddl$, btable);
+        perform pgmq._give_to_owner_of(q, btable::regclass);
+        execute format('alter sequence %s owned by %s.due', btable, q);
+    end if;
+    if exists (select from pg_class c where c.oid = ids and c.relpersistence = 'u') then
+        execute format('alter sequence %s set logged', ids);  -- a crash empties the queue, ids still go on
+    end if;
+    perform pgmq._index_archive(queue_name);
+    perform pgmq.create_fifo_index(queue_name);
+    perform pgmq._plan(queue_name);
+end
+$$;
+
+-- _set_storage(heap): room for leases on their own page; a vacuum that follows at once.
+create or replace function pgmq._set_storage(heap regclass)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    execute format($ddl$
+        alter table %s set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+                            autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.2)
+    $ddl$, heap);
+end
+$$;
+
+-- _index_archive(queue_name): by archived_at, under the name that PGMQ gives the index.
+create or replace function pgmq._index_archive(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    a regclass := format('pgmq.%I', pgmq.format_table_name(queue_name, 'a'))::regclass;
+    index_name text := 'archived_at_idx_' || queue_name;
+begin
+    if exists (select from pg_index i where i.indrelid = a and pg_get_indexdef(i.indexrelid) like '% (archived_at)') then
+        return;
+    elsif octet_length(index_name) > 63 then  -- let the server choose: a cut name could be another queue's
+        execute format('create index on %s (archived_at)', a);
+    else
+        execute format('create index %I on %s (archived_at)', index_name, a);
+    end if;
+end
+$$;
+
+-- _give_to_owner_of(heap, sequence): where somebody else than the table's owner lays it out.
+create or replace function pgmq._give_to_owner_of(heap regclass, sequence regclass)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    owner regrole := (select c.relowner from pg_class c where c.oid = heap);
+begin
+    if owner <> (select c.relowner from pg_class c where c.oid = sequence) then
+        execute format('alter sequence %s owner to %s', sequence, owner);
+    end if;
+end
+$$;
