@@ -3,7 +3,9 @@
 HANJUL_PG_BIN names the programs of another PostgreSQL, to run the same tests on another major version.
 """
 
+import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -34,7 +36,8 @@ def attached() -> Iterator[Server]:
         dsn = _at(attached.dsn, "postgres")
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("alter system set fsync = off")
-            connection.execute("select pg_reload_conf()")
+            connection.execute("alter system set max_prepared_transactions = 10")
+        _restart(attached, dsn)
         yield attached
     _wait_until_down(dsn)
     shutil.rmtree(data_dir, ignore_errors=True)
@@ -139,6 +142,17 @@ def _database(server: str, template: str) -> Iterator[str]:
 
 def _at(dsn: str, database: str) -> str:
     return urlsplit(dsn)._replace(path=f"/{database}").geturl()
+
+
+def _restart(attached: Server, dsn: str) -> None:
+    """Stop the server; its guard starts it again, with what was set meanwhile."""
+    postmaster = int((attached.data_dir / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGINT)
+    prepared = None
+    while prepared != "10":
+        time.sleep(0.02)
+        with suppress(psycopg.OperationalError), psycopg.connect(dsn, connect_timeout=2) as connection:
+            [[prepared]] = connection.execute("show max_prepared_transactions")
 
 
 def _wait_until_down(dsn: str) -> None:
