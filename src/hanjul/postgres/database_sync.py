@@ -19,19 +19,22 @@ R = TypeVar("R")
 
 REPEATS = 3
 """How often a repeatable call is made again after its connection was lost, if there is time left."""
+PREPARE_AT = 2
+"""How often a statement is run before it is prepared, on connections that no pooler shares out."""
 
 
 class DatabaseSync:
     """A pool of connections; safe to share by all threads of one process.
 
-    No connection keeps state of a session, so a transaction pooler may stand between.  timeout_s: how long a call may
-    take, waiting for a connection included.
+    No connection keeps state of a session where a transaction pooler stands between; where none does, statements are
+    prepared.  timeout_s: how long a call may take, waiting for a connection included.
     """
 
     def __init__(self, url: str, *, max_connections: int = 10, timeout_s: float = 30.0) -> None:
         self.url = url
         self.shown_url = without_password(conninfo(url))
         self._timeout_s = timeout_s
+        self._how: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
         self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
             conninfo(url),
             connection_class=BoundedConnection,
@@ -40,7 +43,7 @@ class DatabaseSync:
             open=False,
             timeout=timeout_s,
             reconnect_timeout=5.0,
-            kwargs={"autocommit": True, "prepare_threshold": None},  # prepared statements do not pass transaction poolers
+            kwargs=self._how,
             name="hanjul",
         )
 
@@ -133,7 +136,12 @@ class DatabaseSync:
             conn = psycopg.Connection.connect(conninfo(self.url), autocommit=True, prepare_threshold=None)
         except (psycopg.Error, OSError) as error:
             raise _refused(self.shown_url, error) from error
-        conn.close()
+        try:
+            cursor = conn.execute("select pg_backend_pid()")
+            if cursor.fetchone() == (conn.info.backend_pid,):  # a pooler invents a number of its own
+                self._how["prepare_threshold"] = PREPARE_AT
+        finally:
+            conn.close()
 
 
 def _written(value: object) -> object:

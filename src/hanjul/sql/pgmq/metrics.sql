@@ -16,8 +16,9 @@ declare
 begin
     execute format('select count(*) from (select from pgmq.%I limit 100001) c', table_name) into counted;
     if counted > 100000 then
-        select sum(pg_stat_get_live_tuples(t.relid)) into live
-        from pg_partition_tree(format('pgmq.%I', table_name)::regclass) t where t.isleaf;
+        select sum(pg_stat_get_live_tuples(c.oid)) into live from pg_class c
+        where c.oid = format('pgmq.%I', table_name)::regclass
+           or c.oid in (select t.relid from pg_partition_tree(format('pgmq.%I', table_name)::regclass) t where t.isleaf);
     end if;
     return greatest(counted, live);
 end
