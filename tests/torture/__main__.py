@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.torture.adversary import Pace
 from tests.torture.hunt import hunt
 from tests.torture.judge import judge_round
-from tests.torture.mutants import MUTANTS
+from tests.torture.mutants import MUTANTS, hurry
 from tests.torture.nursery import Nursery
 from tests.torture.record import KEPT, Record, Run
 from tests.torture.rounds import play
@@ -74,7 +74,7 @@ def _enough(record: Record, run: Run, asked: argparse.Namespace) -> bool:
 
 
 def _round(scene: Stage, nursery: Nursery, directory: Path, run: Run, pace: Pace, seconds: float) -> None:
-    struck = play(scene, nursery, directory, seconds=seconds, pace=pace)
+    struck = play(scene, nursery, directory, seconds=seconds, pace=pace, prepare=hurry if run.rounds % 2 else None)
     violations, size = judge_round(directory)
     if violations:
         kept = KEPT / f"{run.started.replace(':', '')}-{directory.name}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.torture.adversary import Pace
 from tests.torture.judge import judge_round
-from tests.torture.mutants import Mutant, Prepare
+from tests.torture.mutants import Mutant, Prepare, hurry
 from tests.torture.nursery import Nursery
 from tests.torture.rounds import play
 from tests.torture.stage import Stage
@@ -21,9 +21,9 @@ ROUNDS = 4
 def hunt(stage: Stage, nursery: Nursery, place: Path, mutants: Sequence[Mutant]) -> int:
     """Print a table of what was found; 0 if all were, and nothing in the SQL as it is."""
     print(f"| {'mutant':36} | {'must be':10} | {'found as':24} | {'s':>4} |\n|{'-' * 38}|{'-' * 12}|{'-' * 26}|{'-' * 6}|")
-    found, _ = look(stage, nursery, place / "as-it-is", None)
+    found, words = look(stage, nursery, place / "as-it-is", hurry)
     missed = ["as it is"] if found else []
-    print(f"| {'the SQL as it is':36} | {'nothing':10} | {_listed(found):24} | {'':4} |", flush=True)
+    print(f"| {'the SQL as it is':36} | {'nothing':10} | {_listed(found):24} | {'':4} | {' '.join(words[:3])}", flush=True)
     for number, mutant in enumerate(mutants):
         seen, seconds = pursue(stage, nursery, place / f"mutant-{number}", mutant)
         caught = is_caught(mutant, seen)
@@ -49,10 +49,10 @@ def pursue(stage: Stage, nursery: Nursery, place: Path, mutant: Mutant) -> tuple
 
 
 def look(
-    stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare | None, seconds: float = 5.0
+    stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare, seconds: float = 5.0
 ) -> tuple[Counter[str], list[str]]:
     """One round: how often each invariant was violated, and in which words."""
-    play(stage, nursery, directory, seconds=seconds, pace=PACE, drain_s=12 if prepare else 20, prepare=prepare)
+    play(stage, nursery, directory, seconds=seconds, pace=PACE, drain_s=15, prepare=prepare)
     violations, _ = judge_round(directory)
     shutil.rmtree(directory)
     return Counter(violation.invariant for violation in violations), [str(violation) for violation in violations]

@@ -22,14 +22,25 @@ class Mutant:
     found_as: str
 
     def prepare(self, conn: "psycopg.Connection[Any]") -> None:
-        """Make the mistake in this database."""
-        changed = 0
-        for (definition,) in conn.execute(DEFINITIONS, [f"^({self.functions})$"]).fetchall():
-            mutated, matches = re.subn(self.old, self.new, definition, flags=re.DOTALL)
-            changed += matches
-            if matches:
-                conn.execute(mutated.encode())
-        assert changed, f"mutant {self.name!r}: {self.old!r} is in no function {self.functions!r}"
+        """Make the mistake in this database, after it was put in a hurry: some can only then be seen in seconds."""
+        hurry(conn)
+        rewrite(conn, self.functions, self.old, self.new)
+
+
+def hurry(conn: "psycopg.Connection[Any]") -> None:
+    """No mistake: reads do a hundred times as often what they otherwise do now and then, move the scan bound."""
+    rewrite(conn, r"pgmq\..*", r"random\(\) < 0\.0025", "random() < 0.25")
+
+
+def rewrite(conn: "psycopg.Connection[Any]", functions: str, old: str, new: str) -> None:
+    """Replace text in functions; it is an error if it is in none."""
+    changed = 0
+    for (definition,) in conn.execute(DEFINITIONS, [f"^({functions})$"]).fetchall():
+        rewritten, matches = re.subn(old, new, definition, flags=re.DOTALL)
+        changed += matches
+        if matches:
+            conn.execute(rewritten.encode())
+    assert changed, f"{old!r} is in no function {functions!r}"
 
 
 DEFINITIONS = """
@@ -89,6 +100,9 @@ MUTANTS = (
     Mutant("a batch is sent twice", r"pgmq\.send_many\..*", r"from pg_catalog\.jsonb_array_elements\(\$1\)",
            "from pg_catalog.jsonb_array_elements($1 || $1)", "I14"),
     Mutant("a sender keeps its lock", SENT, r"not pg_catalog\.pg_advisory_unlock\(1751215722, (-?\d+)\)", "false", "I15"),
+    Mutant("the scan bound forgets slow writers", r"pgmq\._tidy", r"start := case.*?end;",
+           "start := coalesce(known.bound, 0);", "I10"),
+    Mutant("a group is read by two", r"pgmq\.take\.grouped.*", r" and m\.vt <= \$5", "", "I3 I7"),
     Mutant("metrics see what is delayed", r"pgmq\.metrics", r"filter \(where m\.vt <= now\(\)\)", "", "I13"),
 )  # fmt: skip
 Prepare = Callable[["psycopg.Connection[Any]"], None]

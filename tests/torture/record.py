@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -28,7 +28,7 @@ class Run:
     @classmethod
     def now(cls) -> Self:
         """A run of the SQL as it is."""
-        return cls(datetime.now(UTC).isoformat(timespec="seconds"), functions_mark()[:12])
+        return cls(datetime.now(UTC).isoformat(timespec="seconds"), functions_mark().split()[-1][:10])
 
     def add(self, struck: Counter[str], size: dict[str, int], violations: int) -> None:
         """One round more."""
@@ -78,7 +78,7 @@ class Record:
         self.runs = [one for one in self.runs if one.started != run.started] + [run]
         KEPT.mkdir(exist_ok=True)
         fresh = KEPT / "record.json.new"
-        fresh.write_text(json.dumps([asdict(one) for one in self.runs], indent=1))
+        fresh.write_text(json.dumps([vars(one) | {"counts": dict(one.counts)} for one in self.runs], indent=1))
         fresh.replace(KEPT / "record.json")
 
     def total(self, sql: str) -> Run:
