@@ -18,7 +18,7 @@ begin
                        add column if not exists settled integer not null default 0,
                        add column if not exists due timestamp with time zone
     $ddl$, q);
-    perform pgmq._set_storage(t.relid) from pg_partition_tree(q) t where t.isleaf;
+    perform pgmq._set_storage(heap) from pgmq._heaps(q) heap;
     if not exists (select from pg_index i where i.indrelid = q and pg_get_indexdef(i.indexrelid) like '% (due, msg_id)') then
         execute format('create index on %s (due, msg_id)', q);
     end if;
@@ -43,6 +43,14 @@ begin
     perform pgmq.create_fifo_index(queue_name);
     perform pgmq._plan(queue_name);
 end
+$$;
+
+-- _heaps(tab): where its rows lie: itself, or its partitions.
+create or replace function pgmq._heaps(tab regclass)
+returns setof regclass language sql stable set search_path = pg_catalog, pg_temp as $$
+    select c.oid::regclass from pg_class c where c.oid = tab and c.relkind = 'r'
+    union all
+    select t.relid from pg_partition_tree(tab) t where t.isleaf and t.relid <> tab;
 $$;
 
 -- _set_storage(heap): room for leases on their own page; a vacuum that follows at once.
