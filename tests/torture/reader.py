@@ -19,6 +19,7 @@ ARCHIVE = "select f.id from pgmq.archive(%s, %s::bigint[]) f (id)"
 ARCHIVE_ONE = "select %s::bigint from pgmq.archive(%s, %s::bigint) f (done) where f.done"
 SET_VT = "select m.msg_id from pgmq.set_vt(%s, %s::bigint[], %s::integer) m"
 SET_VT_AT = f"select m.msg_id from pgmq.set_vt(%s, %s::bigint[], to_timestamp({NOW} + %s)) m"
+DEEDS = ("delete", "archive", "put off", "forget")
 
 
 class Reader:
@@ -61,10 +62,14 @@ class Reader:
         return rows
 
     def _work(self) -> None:
-        time.sleep(self._rng.choices((0, 0.01, 1.3), (60, 39, 0.7))[0])
+        time.sleep(self._rng.choices((0, 0.01, 1.3), (60, 39, 0.7 * self._scene.sending))[0])
+
+    def _fails(self, odds: float) -> float:
+        """Nothing fails while the round drains: a group stands still for a lease after each failure."""
+        return odds if self._scene.sending else 0
 
     def _finish_one(self, queue: str, msg_id: int) -> None:
-        how = self._rng.choices(("delete", "archive", "put off", "forget"), (60, 25, 10, 3))[0]
+        how = self._rng.choices(DEEDS, (60, 25, self._fails(10), self._fails(3)))[0]
         if how == "delete":
             self._session.ask("delete", DELETE_ONE, [msg_id, queue, msg_id], _id, queue=queue, ids=[msg_id])
         elif how == "archive":
@@ -100,7 +105,7 @@ class Reader:
 
     def _finish_in_order(self, queue: str, msg_id: int) -> bool:
         self._work()
-        how = self._rng.choices(("delete", "archive", "put off", "forget"), (70, 22, 5, 1))[0]
+        how = self._rng.choices(DEEDS, (70, 22, self._fails(5), self._fails(1)))[0]
         if how == "delete":
             self._session.ask("delete", DELETE_ONE, [msg_id, queue, msg_id], _id, queue=queue, ids=[msg_id])
         elif how == "archive":
