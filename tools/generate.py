@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "hanjul"
-TWINS = {"postgres/database.py": "postgres/database_sync.py", "queues/client.py": "queues/client_sync.py"}
+TWINS = {"postgres/database.py": "postgres/database_sync.py", "queues/client.py": "queues/client_sync.py",
+         "queues/topics.py": "queues/topics_sync.py"}  # fmt: skip
 
 WORDS = {
     "AsyncConnectionPool": "ConnectionPool",
@@ -23,12 +24,14 @@ WORDS = {
     "Queues": "QueuesSync",
     "Queue": "QueueSync",
     "Outbox": "OutboxSync",
+    "Topics": "TopicsSync",
 }
 PHRASES = [
     (r"\basync (def|with|for) ", r"\1 "),
     (r"\bawait ", ""),
     (r"all tasks of one event loop", "all threads of one process"),
     (r" (\w+)\.py is made from this file\.", r""),
+    (r"from hanjul\.queues\.topics import", "from hanjul.queues.topics_sync import"),
 ]
 
 

@@ -15,11 +15,13 @@ from hanjul import Database, DatabaseSync, Queues, QueuesSync
 class Awaited:
     """The sync client with the async client's face: each call runs in a thread."""
 
-    def __init__(self, queues: QueuesSync) -> None:
+    def __init__(self, queues: object) -> None:
         self._queues = queues
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self._queues, name)
+        if not callable(method):
+            return Awaited(method)
 
         async def call(*args: Any, **named: Any) -> Any:
             return await asyncio.to_thread(method, *args, **named)

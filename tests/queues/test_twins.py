@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from hanjul import Database, DatabaseSync, Queues, QueuesSync
+from hanjul.queues import Topics, TopicsSync
 
-TWINS = [(Queues, QueuesSync), (Database, DatabaseSync)]
+TWINS = [(Queues, QueuesSync), (Database, DatabaseSync), (Topics, TopicsSync)]
 
 
 def _public(class_: type) -> dict[str, Any]:

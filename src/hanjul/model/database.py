@@ -17,7 +17,7 @@ class Database(Protocol):
     async def close(self) -> None:
         """Give all connections back."""
 
-    async def rows(self, call: Call[R], *, tx: object = None) -> list[R]:
+    async def rows(self, call: Call[R], *, tx: object = None, timeout_s: float | None = None) -> list[R]:
         """All rows of the call; on the user's own connection, in its transaction, if `tx` is given."""
 
     def transaction(self) -> AbstractAsyncContextManager[Any]:
@@ -33,7 +33,7 @@ class DatabaseSync(Protocol):
     def close(self) -> None:
         """Give all connections back."""
 
-    def rows(self, call: Call[R], *, tx: object = None) -> list[R]:
+    def rows(self, call: Call[R], *, tx: object = None, timeout_s: float | None = None) -> list[R]:
         """All rows of the call; on the user's own connection, in its transaction, if `tx` is given."""
 
     def transaction(self) -> AbstractContextManager[Any]:

@@ -1,8 +1,9 @@
 """What to ask of the SQL schemas `pgmq` and `hanjul` about queues. Pure: sync and async share every word of it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from hanjul.model.call import Call
 from hanjul.model.errors import BadInput, InvalidMessage
@@ -12,6 +13,7 @@ from hanjul.queues.rows import (
     DeadLetter,
     Message,
     Metrics,
+    NotifyThrottle,
     QueueInfo,
     QueueRecord,
     UnreadableDeadLetter,
@@ -21,12 +23,43 @@ from hanjul.queues.rows import (
 MAX_SECONDS = 2**31 - 1
 MAX_BATCH = 1_000_000
 
+GroupOrder = Literal["groups", "round_robin", "heads"]
+"""All of the oldest group, then of the next; the first of each group, then the second of each; the first of each only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How long the server may wait for messages, and how often it looks."""
+
+    max_poll_seconds: int
+    poll_interval_ms: int = 100
+
+
 _MESSAGE = "msg_id, read_ct, enqueued_at, last_read_at, vt, message::text, headers::text"
 
 
 def create(queue: str, *, unlogged: bool) -> Call[None]:
     function = "pgmq.create_unlogged" if unlogged else "pgmq.create"
     return Call(function, {"queue_name text": queue_name(queue)}, row=_nothing, repeatable=True)
+
+
+def create_partitioned(queue: str, partition_interval: str, retention_interval: str, premake: int) -> Call[None]:
+    args = {
+        "queue_name text": queue_name(queue),
+        "partition_interval text": partition_interval,
+        "retention_interval text": retention_interval,
+        "premake integer": _at_least("premake", premake, 1),
+    }
+    return Call("pgmq.create_partitioned", args, row=_nothing, repeatable=True)
+
+
+def convert_archive_partitioned(queue: str, partition_interval: str, retention_interval: str) -> Call[None]:
+    args = {"table_name text": queue_name(queue), "partition_interval text": partition_interval}
+    return Call("pgmq.convert_archive_partitioned", {**args, "retention_interval text": retention_interval}, row=_nothing)
+
+
+def create_fifo_index(queue: str) -> Call[None]:
+    return Call("pgmq.create_fifo_index", {"queue_name text": queue_name(queue)}, row=_nothing, repeatable=True)
 
 
 def drop(queue: str) -> Call[bool]:
@@ -69,10 +102,37 @@ def send_many(queue: str, batch: str) -> Call[int]:
 
 
 def read(queue: str, vt: int, qty: int, conditional: str | None, into: Any) -> Call[Message[Any]]:
-    args = {"queue_name text": queue_name(queue), "vt integer": _whole_seconds(vt), "qty integer": _quantity(qty)}
+    args = {**_reading(queue, vt, qty)}
     if conditional is not None:
         args["conditional jsonb"] = conditional
     return Call("pgmq.read", args, row=_message(into), columns=_MESSAGE, repeatable=True)
+
+
+def read_with_poll(queue: str, vt: int, qty: int, conditional: str | None, into: Any, poll: Poll) -> Call[Message[Any]]:
+    args = {**_reading(queue, vt, qty), **_polling(poll)}
+    if conditional is not None:
+        args["conditional jsonb"] = conditional
+    return Call("pgmq.read_with_poll", args, row=_message(into), columns=_MESSAGE, repeatable=True)
+
+
+def read_grouped(order: GroupOrder, queue: str, vt: int, qty: int, into: Any) -> Call[Message[Any]]:
+    row = _message(into)
+    args = _reading(queue, vt, qty)
+    if order == "groups":
+        return Call("pgmq.read_grouped", args, row=row, columns=_MESSAGE, repeatable=True)
+    if order == "round_robin":
+        return Call("pgmq.read_grouped_rr", args, row=row, columns=_MESSAGE, repeatable=True)
+    return Call("pgmq.read_grouped_head", args, row=row, columns=_MESSAGE, repeatable=True)
+
+
+def read_grouped_with_poll(order: GroupOrder, queue: str, vt: int, qty: int, into: Any, poll: Poll) -> Call[Message[Any]]:
+    row = _message(into)
+    args = {**_reading(queue, vt, qty), **_polling(poll)}
+    if order == "groups":
+        return Call("pgmq.read_grouped_with_poll", args, row=row, columns=_MESSAGE, repeatable=True)
+    if order == "round_robin":
+        return Call("pgmq.read_grouped_rr_with_poll", args, row=row, columns=_MESSAGE, repeatable=True)
+    return Call("pgmq.read_grouped_head_with_poll", args, row=row, columns=_MESSAGE, repeatable=True)
 
 
 def pop(queue: str, qty: int, into: Any) -> Call[Message[Any]]:
@@ -130,6 +190,24 @@ def redrive(queue: str, qty: int | None) -> Call[int]:
     return Call("hanjul.redrive", {"queue_name text": queue_name(queue), "qty integer": wanted}, row=int)
 
 
+def enable_notify_insert(queue: str, throttle_interval_ms: int) -> Call[None]:
+    args = {"queue_name text": queue_name(queue), "throttle_interval_ms integer": _interval_ms(throttle_interval_ms)}
+    return Call("pgmq.enable_notify_insert", args, row=_nothing, repeatable=True)
+
+
+def update_notify_insert(queue: str, throttle_interval_ms: int) -> Call[None]:
+    args = {"queue_name text": queue_name(queue), "throttle_interval_ms integer": _interval_ms(throttle_interval_ms)}
+    return Call("pgmq.update_notify_insert", args, row=_nothing, repeatable=True)
+
+
+def disable_notify_insert(queue: str) -> Call[None]:
+    return Call("pgmq.disable_notify_insert", {"queue_name text": queue_name(queue)}, row=_nothing, repeatable=True)
+
+
+def list_notify_insert_throttles() -> Call[NotifyThrottle]:
+    return Call("pgmq.list_notify_insert_throttles", {}, row=NotifyThrottle, repeatable=True)
+
+
 def delay_s(delay: float | timedelta) -> float:
     """The delay in seconds; raises BadInput if it is negative or longer than 68 years."""
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
@@ -159,6 +237,27 @@ def _message(into: Any) -> Callable[..., Message[Any]]:
             return UnreadableMessage(msg_id, read_ct, enqueued_at, last_read_at, vt, None, None, message, why)
 
     return row
+
+
+def _reading(queue: str, vt: int, qty: int) -> dict[str, object]:
+    return {"queue_name text": queue_name(queue), "vt integer": _whole_seconds(vt), "qty integer": _quantity(qty)}
+
+
+def _polling(poll: Poll) -> dict[str, object]:
+    return {
+        "max_poll_seconds integer": _at_least("max_poll_seconds", poll.max_poll_seconds, 0),
+        "poll_interval_ms integer": _at_least("poll_interval_ms", poll.poll_interval_ms, 1),
+    }
+
+
+def _interval_ms(value: int) -> int:
+    return _at_least("throttle_interval_ms", value, 0)
+
+
+def _at_least(name: str, value: int, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_SECONDS:
+        raise BadInput(f"{name} must be a whole number from {least} to {MAX_SECONDS}, not {value!r}")
+    return value
 
 
 def _nothing(*_columns: object) -> None:

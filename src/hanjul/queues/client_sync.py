@@ -6,12 +6,17 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from hanjul.model.database import DatabaseSync
-from hanjul.model.errors import BadInput, MessageTooLarge, SchemaMismatch
+from hanjul.model.errors import SchemaMismatch
 from hanjul.model.names import queue_name
-from hanjul.model.payload import encoded, headers_encoded
+from hanjul.model.payload import encoded
 from hanjul.queues import calls
+from hanjul.queues.encoding import Encoding, listed
 from hanjul.queues.outbox import OutboxSync
-from hanjul.queues.rows import DeadLetter, Message, Metrics, QueueInfo, QueueRecord
+from hanjul.queues.rows import DeadLetter, Message, Metrics, NotifyThrottle, QueueInfo, QueueRecord
+from hanjul.queues.topics_sync import TopicsSync
+
+POLL_ANSWER_S = 10.0
+"""How much longer than it may wait for messages a server may take to answer."""
 
 T = TypeVar("T")
 
@@ -28,7 +33,8 @@ class QueuesSync:
     def __init__(self, database: DatabaseSync, *, max_message_bytes: int = 16 << 20) -> None:
         self._database = database
         self._outbox = OutboxSync(database)
-        self._max_message_bytes = max_message_bytes
+        self._encoding = Encoding(max_message_bytes)
+        self.topics = TopicsSync(database, self._encoding)
 
     def open(self) -> None:
         """Connect to the database; `async with` does it too."""
@@ -49,6 +55,26 @@ class QueuesSync:
     def create(self, queue: str, *, unlogged: bool = False) -> None:
         """Make a queue, if there is none of this name. An unlogged one is faster; a crash of the server empties it."""
         self._database.rows(calls.create(queue, unlogged=unlogged))
+
+    def create_partitioned(
+        self, queue: str, *, partition_interval: str = "10000", retention_interval: str = "100000", premake: int = 4
+    ) -> None:
+        """Make a queue in partitions, by ids (an interval that is a number) or by time (`1 day`), each dropped whole later.
+
+        retention_interval: how long, or for how many ids, finished messages stay in the archive.
+        premake: how many partitions are made ahead.
+        """
+        self._database.rows(calls.create_partitioned(queue, partition_interval, retention_interval, premake))
+
+    def convert_archive_partitioned(
+        self, queue: str, *, partition_interval: str = "10000", retention_interval: str = "100000"
+    ) -> None:
+        """Put the archive of a queue into partitions; what it holds stays."""
+        self._database.rows(calls.convert_archive_partitioned(queue, partition_interval, retention_interval))
+
+    def create_fifo_index(self, queue: str) -> None:
+        """Make the index of groups where it is missing: queues of hanjul have it, those of PGMQ need not."""
+        self._database.rows(calls.create_fifo_index(queue))
 
     def drop(self, queue: str) -> bool:
         """Remove the queue, its messages and its archive; False if there was none."""
@@ -97,7 +123,7 @@ class QueuesSync:
 
         delay: seconds, or the moment, until which nobody sees it.
         """
-        name, body, head = queue_name(queue), self._body(message), self._head(headers)
+        name, body, head = queue_name(queue), self._encoding.body(message), self._encoding.head(headers)
         if isinstance(delay, datetime):
             call = calls.send(name, body.decode(), _text(head), calls.moment("delay", delay))
             [msg_id] = self._database.rows(call, tx=tx)
@@ -121,10 +147,7 @@ class QueuesSync:
 
         headers: one for each message, None for a message without.  delay: as in `send`, for all.
         """
-        bodies = [self._body(message) for message in _listed("messages", messages)]
-        heads = [self._head(head) for head in _listed("headers", headers)] if headers is not None else [None] * len(bodies)
-        if not bodies or len(heads) != len(bodies):
-            raise BadInput(f"a batch needs messages, and as many headers if any: not {len(bodies)} and {len(heads)}")
+        bodies, heads = self._encoding.batch(messages, headers)
         if isinstance(delay, datetime):
             texts = [_text(head) for head in heads]
             call = calls.send_batch(queue, [body.decode() for body in bodies], texts, calls.moment("delay", delay))
@@ -135,21 +158,101 @@ class QueuesSync:
 
     @overload
     def read(
-        self, queue: str, *, vt: int = 30, qty: int = 1, conditional: object = None, tx: object = None
+        self,
+        queue: str,
+        *,
+        vt: int = 30,
+        qty: int = 1,
+        conditional: object = None,
+        max_poll_seconds: int = 0,
+        poll_interval_ms: int = 100,
+        tx: object = None,
     ) -> Sequence[Message[Any]]: ...
     @overload
     def read(
-        self, queue: str, *, into: type[T], vt: int = 30, qty: int = 1, conditional: object = None, tx: object = None
+        self,
+        queue: str,
+        *,
+        into: type[T],
+        vt: int = 30,
+        qty: int = 1,
+        conditional: object = None,
+        max_poll_seconds: int = 0,
+        poll_interval_ms: int = 100,
+        tx: object = None,
     ) -> Sequence[Message[T]]: ...
     def read(
-        self, queue: str, *, into: Any = Any, vt: int = 30, qty: int = 1, conditional: object = None, tx: object = None
+        self,
+        queue: str,
+        *,
+        into: Any = Any,
+        vt: int = 30,
+        qty: int = 1,
+        conditional: object = None,
+        max_poll_seconds: int = 0,
+        poll_interval_ms: int = 100,
+        tx: object = None,
     ) -> Sequence[Message[Any]]:
         """Lease up to `qty` visible messages for `vt` seconds, oldest first.
 
         conditional: only messages that contain this JSON, as `@>` does.
+        max_poll_seconds: how long the server may wait for a first message, looking every poll_interval_ms; a connection
+        is kept busy by it, and consumers do without.
         """
         wanted = None if conditional is None else encoded(conditional).decode()
-        return self._database.rows(calls.read(queue, vt, qty, wanted, into), tx=tx)
+        if not max_poll_seconds:
+            return self._database.rows(calls.read(queue, vt, qty, wanted, into), tx=tx)
+        poll = calls.Poll(max_poll_seconds, poll_interval_ms)
+        call = calls.read_with_poll(queue, vt, qty, wanted, into, poll)
+        return self._database.rows(call, tx=tx, timeout_s=max_poll_seconds + POLL_ANSWER_S)
+
+    @overload
+    def read_grouped(
+        self,
+        queue: str,
+        *,
+        order: calls.GroupOrder = "groups",
+        vt: int = 30,
+        qty: int = 1,
+        max_poll_seconds: int = 0,
+        poll_interval_ms: int = 100,
+        tx: object = None,
+    ) -> Sequence[Message[Any]]: ...
+    @overload
+    def read_grouped(
+        self,
+        queue: str,
+        *,
+        into: type[T],
+        order: calls.GroupOrder = "groups",
+        vt: int = 30,
+        qty: int = 1,
+        max_poll_seconds: int = 0,
+        poll_interval_ms: int = 100,
+        tx: object = None,
+    ) -> Sequence[Message[T]]: ...
+    def read_grouped(
+        self,
+        queue: str,
+        *,
+        into: Any = Any,
+        order: calls.GroupOrder = "groups",
+        vt: int = 30,
+        qty: int = 1,
+        max_poll_seconds: int = 0,
+        poll_interval_ms: int = 100,
+        tx: object = None,
+    ) -> Sequence[Message[Any]]:
+        """Lease up to `qty` messages of groups (header x-pgmq-group) that nobody works on, each group in its order.
+
+        order: "groups": all of the oldest group, then of the next; "round_robin": the first of each group, then the
+        second of each; "heads": the first of each only.  max_poll_seconds: as in `read`.
+        """
+        if not max_poll_seconds:
+            return self._database.rows(calls.read_grouped(order, queue, vt, qty, into), tx=tx)
+        poll = calls.Poll(max_poll_seconds, poll_interval_ms)
+        call = calls.read_grouped_with_poll(order, queue, vt, qty, into, poll)
+        return self._database.rows(call, tx=tx, timeout_s=max_poll_seconds + POLL_ANSWER_S)
 
     @overload
     def pop(self, queue: str, *, qty: int = 1, tx: object = None) -> Sequence[Message[Any]]: ...
@@ -185,17 +288,21 @@ class QueuesSync:
         """Put the oldest `qty` dead letters (None: all) back into their queue; their new ids."""
         return self._database.rows(calls.redrive(queue, qty))
 
-    def _body(self, message: object) -> bytes:
-        return self._measured(encoded(message))
+    def enable_notify_insert(self, queue: str, *, throttle_interval_ms: int = 250) -> None:
+        """Notify channel `pgmq.q_<queue>.INSERT` of new messages, at most once in throttle_interval_ms."""
+        self._database.rows(calls.enable_notify_insert(queue, throttle_interval_ms))
 
-    def _head(self, headers: Mapping[str, Any] | None) -> bytes | None:
-        head = headers_encoded(headers)
-        return None if head is None else self._measured(head)
+    def update_notify_insert(self, queue: str, *, throttle_interval_ms: int) -> None:
+        """Notify more often, or less; raises BadInput if the queue does not notify."""
+        self._database.rows(calls.update_notify_insert(queue, throttle_interval_ms))
 
-    def _measured(self, json: bytes) -> bytes:
-        if len(json) > self._max_message_bytes:
-            raise MessageTooLarge(len(json), self._max_message_bytes)
-        return json
+    def disable_notify_insert(self, queue: str) -> None:
+        """Notify no more."""
+        self._database.rows(calls.disable_notify_insert(queue))
+
+    def list_notify_insert_throttles(self) -> Sequence[NotifyThrottle]:
+        """The queues that notify, by name."""
+        return self._database.rows(calls.list_notify_insert_throttles())
 
 
 def _element(body: bytes, head: bytes | None, wait_s: float) -> bytes:
@@ -209,11 +316,5 @@ def _text(json: bytes | None) -> str | None:
     return None if json is None else json.decode()
 
 
-def _listed(name: str, values: Iterable[T]) -> Sequence[T]:
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise BadInput(f"{name} must be a list, not {values!r}")
-    return [*values]
-
-
 def _several(msg_ids: int | Iterable[int]) -> Sequence[int]:
-    return [msg_ids] if isinstance(msg_ids, int) else _listed("msg_ids", msg_ids)
+    return [msg_ids] if isinstance(msg_ids, int) else listed("msg_ids", msg_ids)

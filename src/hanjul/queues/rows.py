@@ -92,6 +92,31 @@ class QueueInfo(Metrics, frozen=True):
         )
 
 
+class NotifyThrottle(msgspec.Struct, frozen=True):
+    """A queue that notifies of inserts, at most once in so many milliseconds."""
+
+    queue_name: str
+    throttle_interval_ms: int
+    last_notified_at: datetime
+
+
+class TopicBinding(msgspec.Struct, frozen=True):
+    """A queue that gets what is sent with routing keys of a pattern; compiled_regex shows what matches."""
+
+    pattern: str
+    queue_name: str
+    bound_at: datetime
+    compiled_regex: str
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A queue that a routing key leads to, and the pattern that does it."""
+
+    pattern: str
+    queue_name: str
+    compiled_regex: str
+
+
 class DeadLetter(msgspec.Struct, Generic[T], frozen=True):
     """A message that left its queue unhandled: why, when, after how many attempts.
 
