@@ -40,7 +40,12 @@ def fifo_within_groups(facts: Facts) -> Iterator[Violation]:
         for place, (send, message) in enumerate(line):
             for delivery in facts.deliveries.get(message, ()):
                 for earlier, its_id in line[:place]:
-                    if earlier.done < send.began and _may_stay(facts, its_id, delivery) and not _precedes(its_id, delivery):
+                    if (
+                        earlier.fate is Answer.YES
+                        and earlier.done < send.began
+                        and _may_stay(facts, its_id, delivery)
+                        and not _precedes(its_id, delivery)
+                    ):
                         yield Violation(
                             "I7", queue, f"message {message[1]} of group {group} came before {its_id[1]} was finished"
                         )
@@ -48,11 +53,11 @@ def fifo_within_groups(facts: Facts) -> Iterator[Violation]:
 
 
 def _groups(facts: Facts) -> dict[tuple[str, str | None], list[tuple[Send, Id]]]:
-    """Each group's messages that were surely sent, in the order of their ids."""
+    """Each group's messages in the order of their ids, also those whose sender had no answer, but that were seen."""
     found: dict[tuple[str, str | None], list[tuple[Send, Id]]] = defaultdict(list)
     for send in facts.sends.values():
-        if send.queue in GROUPED and send.fate is Answer.YES and send.msg_id is not None:
-            found[send.queue, send.group].append((send, (send.queue, send.msg_id)))
+        if send.queue in GROUPED and send.fate is not Answer.NO and (message := facts.id_of(send)):
+            found[send.queue, send.group].append((send, message))
     for line in found.values():
         line.sort(key=lambda one: one[1][1])
     return found
