@@ -13,6 +13,9 @@ FUNCTIONS = """
 EVERY_CALL = [
     "pgmq.create('mail')",
     "pgmq.create_unlogged('fast')",
+    "pgmq.create_partitioned('cut', '1', '1')",
+    "pgmq.create_partitioned('days', '1 day', '1 month')",
+    "pgmq.send('cut', '1')",
     "pgmq.send('mail', '1')",
     "pgmq.send('mail', '1'::jsonb, '{}'::jsonb, 0)",
     "pgmq.send('mail', '1'::jsonb, 1)",
@@ -48,6 +51,9 @@ EVERY_CALL = [
     "hanjul.wake('mail')",
     "hanjul.unwait('{mail}')",
     "hanjul.ready('{mail}')",
+    "pgmq.convert_archive_partitioned('fast')",
+    "pgmq.maintain_partitions('cut')",
+    "hanjul.maintain()",
     "pgmq.purge_queue('mail')",
     "pgmq.drop_queue('mail')",
 ]
@@ -89,7 +95,7 @@ OPERATORS = [
 @pytest.fixture
 def queue_of_each_kind(db):
     """With queues there are the functions that belong to queues too."""
-    db.run("select pgmq.create('mail'), pgmq.create_unlogged('fast')")
+    db.run("select pgmq.create('mail'), pgmq.create_unlogged('fast'), pgmq.create_partitioned('cut')")
     return db
 
 
@@ -110,17 +116,16 @@ def test_every_function_pins_the_search_path_or_is_called_below_with_a_hostile_o
     unpinned = [
         name
         for name, settings, _body in queue_of_each_kind.rows(FUNCTIONS)
-        if "search_path=pg_catalog, pg_temp" not in settings
-        and re.sub(r'^pgmq\."?|[.("].*', "", name) not in called
+        if "search_path=pg_catalog, pg_temp" not in settings and re.sub(r'^pgmq\."?|[.("].*', "", name) not in called
     ]
 
     assert unpinned == []
 
 
-def test_only_the_scan_bound_is_kept_with_more_rights_than_the_caller_has(queue_of_each_kind):
+def test_only_scan_bounds_and_partitions_are_kept_with_more_rights_than_the_caller_has(queue_of_each_kind):
     definers = "select proname from pg_proc where pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace) and prosecdef"
 
-    assert sorted(queue_of_each_kind.column(definers)) == ["_missed", "_park", "_tidy"]
+    assert sorted(queue_of_each_kind.column(definers)) == ["_missed", "_park", "_tidy", "_tried", "_upkeep_by_installer"]
 
 
 def test_a_function_that_rules_plans_out_rules_the_compiler_out_too(queue_of_each_kind):
@@ -153,7 +158,11 @@ GRANTS = [
     (["select on sequence pgmq.q_mail_msg_id_seq"], ["metrics('mail')"]),
     (["truncate on pgmq.q_mail"], ["purge_queue('mail')"]),
     (["create on schema pgmq", "select, insert on pgmq.meta"], ["create('own')", "create_unlogged('fast')", "list_queues()"]),
-    (["delete on pgmq.meta"], ["drop_queue('own')"]),
+    (
+        ["select, insert on pgmq.partitioning"],
+        ["create_partitioned('cut')", "maintain_partitions('cut')", "convert_archive_partitioned('own')"],
+    ),
+    (["delete on pgmq.meta"], ["drop_queue('own')", "drop_queue('cut')"]),
 ]
 
 

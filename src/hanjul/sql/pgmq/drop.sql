@@ -1,6 +1,7 @@
 -- Ending queues, and emptying them.
 
--- drop_queue(queue_name): true; false and a notice if there is none. Live messages and the archive go with it.
+-- drop_queue(queue_name): true; false and a notice if there is none. Live messages and the archive go with it, partitions
+-- with their parents.
 create or replace function pgmq.drop_queue(queue_name text)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -15,9 +16,35 @@ begin
         raise notice 'pgmq queue `%` does not exist', queue_name;
         return false;
     end if;
+    perform pgmq._forget_partman(qtable, atable);
     execute format('drop table if exists pgmq.%I, pgmq.%I', qtable, atable);
     perform pgmq._unplan(queue_name);
     return true;
+end
+$$;
+
+-- _forget_partman(qtable, atable): where PGMQ made the queue with pg_partman, that keeps a row and a template of each table,
+-- and PGMQ a converted archive's old rows in a_<name>_old.
+create or replace function pgmq._forget_partman(qtable text, atable text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    partman text := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'pg_partman');
+    known record;
+begin
+    if partman is null then
+        return;
+    end if;
+    for known in execute format('delete from %I.part_config where parent_table in (%L, %L) returning parent_table, template_table',
+                                partman, 'pgmq.' || qtable, 'pgmq.' || atable)
+    loop
+        if to_regclass(known.template_table) is not null then
+            execute format('drop table %s', to_regclass(known.template_table));
+        end if;
+        if known.parent_table = 'pgmq.' || atable
+           and not exists (select from pgmq.meta m where pgmq.format_table_name(m.queue_name, 'a') = atable || '_old') then
+            execute format('drop table if exists pgmq.%I', atable || '_old');
+        end if;
+    end loop;
 end
 $$;
 

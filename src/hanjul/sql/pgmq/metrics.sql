@@ -42,7 +42,7 @@ begin
                (select case when s.is_called then s.last_value else 0 end from %2$s s),
                now(),
                count(*) filter (where m.vt <= now()),
-               null::bigint
+               pgmq._default_partition_length($1)
         from (select c.enqueued_at, c.vt from pgmq.%1$I c limit 100001) m
     $metrics$, qtable, pg_get_serial_sequence(format('pgmq.%I', qtable), 'msg_id'))
         into result using queue_name;

@@ -1,0 +1,261 @@
+-- Partitions look after themselves, at the commits of those who send: no worker, no cron.
+--
+-- A row trigger that is deferred to the commit, and passed by one message in many, looks whether all partitions are there
+-- that the next messages will need. DDL there holds its locks for the rest of the commit, however long the transaction
+-- was open. What is done:
+--   1. Add: the partition of the newest message and `premake` more. A burst that is faster than this lands in the default
+--      partition, where messages are read as anywhere.
+--   2. Empty the default partition, piece by piece: make the missing partition of its oldest row, move the rows, attach.
+--   3. Retain: drop what is older than the retention: of an archive, partitions with all their rows; of a queue, partitions
+--      without a row. A message that is not finished has a row; so has one whose sender is still open, and his lock keeps
+--      the partition from being dropped.
+-- Locks: attaching needs the default partition for itself, dropping the parent. Both wait 50 ms for it, then leave it to
+-- a later commit, at least a second later: whoever keeps a transaction open cannot make senders wait.
+-- Nothing here can fail a send: what goes wrong is undone, and told in the server's log.
+
+-- _follow_partitions(...): the trigger. By time, a message in the default partition means that the queue was idle for
+-- long: then every one of them asks.
+create or replace function pgmq._follow_partitions(parent text, fallback text, control text, partition_interval text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    step bigint := case when control = 'msg_id' then greatest(1, least(1000, partition_interval::bigint / 4)) else 100 end;
+begin
+    execute format('create constraint trigger partitions_follow after insert on pgmq.%I deferrable initially deferred '
+                   'for each row when (new.msg_id %% %s = 0) execute function pgmq._partitions_follow(%L)', parent, step, parent);
+    if control <> 'msg_id' then
+        execute format('create constraint trigger default_follows after insert on pgmq.%I deferrable initially deferred '
+                       'for each row execute function pgmq._partitions_follow(%L)', fallback, parent);
+    end if;
+end
+$$;
+
+-- _partitions_follow(): once a transaction and table, whatever the number of its messages.
+create or replace function pgmq._partitions_follow()
+returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if current_setting('hanjul.partitions_seen', true) is distinct from tg_argv[0]
+       and current_setting('transaction_isolation') like 'read %' then  -- others see what was, not what is
+        perform set_config('hanjul.partitions_seen', tg_argv[0], true);
+        if not exists (select from pgmq.partitioning p
+                       where p.table_name = tg_argv[0] and p.tried_at > clock_timestamp() - interval '1 second') then
+            perform pgmq._look_after(tg_argv[0], interval '100 milliseconds');
+        end if;
+    end if;
+    return null;
+exception when others then
+    raise log 'hanjul: the partitions of % are left as they are: %', tg_argv[0], sqlerrm;
+    return null;
+end
+$$;
+
+-- maintain_partitions(queue_name): all of it now, by hand; false if something is left, because somebody was in the way, or
+-- after a second of moving rows: call again. Nothing for a queue without partitions.
+create or replace function pgmq.maintain_partitions(queue_name text)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    table_name text;
+    done boolean := true;
+begin
+    if current_setting('transaction_isolation') not like 'read %' then
+        raise exception 'partitions are maintained under READ COMMITTED only' using errcode = 'invalid_transaction_state';
+    end if;
+    for table_name in
+        select p.table_name from pgmq.partitioning p
+        where p.table_name in (pgmq.format_table_name(maintain_partitions.queue_name, 'q'), pgmq.format_table_name(maintain_partitions.queue_name, 'a'))
+        order by 1 desc
+    loop
+        done := pgmq._look_after(table_name, interval '1 second') and done;
+    end loop;
+    return done;
+end
+$$;
+
+-- _look_after(table_name, patience): upkeep by whoever may, as the table's owner: the caller himself, or the role that
+-- has installed us. `patience`: how long rows are moved at most.
+create or replace function pgmq._look_after(table_name text, patience interval)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    parent regclass := to_regclass(format('pgmq.%I', table_name));
+begin
+    if not pg_try_advisory_xact_lock(1751215724, hashtext(table_name)) then
+        return false;
+    end if;
+    if pg_has_role((select c.relowner from pg_class c where c.oid = parent), 'usage') then
+        return pgmq._upkeep(table_name, patience);
+    end if;
+    return pgmq._upkeep_by_installer(table_name, patience);
+end
+$$;
+
+-- _upkeep_by_installer(...): SECURITY DEFINER, for senders that may only insert; on his own tables alone, because what
+-- hangs on a table runs with the rights of whoever touches it.
+create or replace function pgmq._upkeep_by_installer(table_name text, patience interval)
+returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    return exists (select from pg_class c join pg_roles r on r.oid = c.relowner
+                   where c.oid = to_regclass(format('pgmq.%I', table_name)) and r.rolname = current_user)
+           and pgmq._upkeep(table_name, patience);
+end
+$$;
+
+-- _upkeep(table_name, patience): true if nothing is left to do. Each of the two parts is undone alone where it fails.
+create or replace function pgmq._upkeep(table_name text, patience interval)
+returns boolean language plpgsql
+set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set timezone = 'UTC' set datestyle = 'ISO, YMD' as $$
+declare
+    p pgmq.partitioning;
+    dropped boolean := true;
+    added boolean := true;
+    moved boolean := false;
+begin
+    select * into p from pgmq.partitioning t where t.table_name = _upkeep.table_name;
+    begin
+        perform pgmq._drop_partitions(p);
+    exception when others then
+        dropped := false;
+        raise log 'hanjul: old partitions of % stay: %', table_name, sqlerrm;
+    end;
+    begin
+        moved := pgmq._add_partitions(p, patience);
+    exception when others then
+        added := false;
+        raise log 'hanjul: no new partitions of % now: %', table_name, sqlerrm;
+    end;
+    if not (dropped and added) then
+        perform pgmq._tried(table_name);
+    end if;
+    return dropped and moved;
+end
+$$;
+
+-- _tried(table_name): a note for other senders. SECURITY DEFINER: the owner of a queue need not own our tables.
+create or replace function pgmq._tried(table_name text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    update pgmq.partitioning p set tried_at = clock_timestamp() where p.table_name = _tried.table_name;
+end
+$$;
+
+-- _newest(p): the position that partitions are counted from: the newest id given out, or now; of an archive the newest id
+-- in it: its messages may be far behind those sent.
+create or replace function pgmq._newest(p pgmq.partitioning)
+returns numeric language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    newest numeric;
+begin
+    if p.control <> 'msg_id' then
+        return extract(epoch from clock_timestamp());
+    elsif p.table_name = pgmq.format_table_name(p.queue_name, 'q') then
+        execute format('select case when s.is_called then s.last_value else 0 end from %s s',
+                       pg_get_serial_sequence(format('pgmq.%I', p.table_name), 'msg_id')) into newest;
+    else
+        execute format('select max(m.msg_id) from pgmq.%I m', p.table_name) into newest;
+    end if;
+    return coalesce(newest, 0);
+end
+$$;
+
+-- _add_partitions(p, patience): 1 and 2 of the list above; rows are moved for as long as `patience`. True if none is left.
+create or replace function pgmq._add_partitions(p pgmq.partitioning, patience interval)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO, YMD' as $$
+declare
+    began timestamp with time zone := clock_timestamp();
+    fallback regclass := (select t.partdefid from pg_partitioned_table t where t.partrelid = format('pgmq.%I', p.table_name)::regclass);
+    covered nummultirange := (select range_agg(numrange(x.low, x.high)) from pgmq._partitions(format('pgmq.%I', p.table_name)::regclass) x
+                              where not x.is_default);
+    "position" numeric := pgmq._newest(p);
+    oldest text;
+begin
+    for ahead in 0 .. p.premake loop
+        if covered @> "position" is not true then
+            perform pgmq._add_partition(p, fallback, "position");
+        end if;
+        "position" := pgmq._partition_end(p.partition_interval, "position");
+    end loop;
+    loop
+        execute format('select min(m.%I)::text from %s m', p.control, fallback) into oldest;
+        exit when oldest is null or clock_timestamp() > began + patience;
+        perform pgmq._add_partition(p, fallback, pgmq._position(oldest));
+    end loop;
+    return oldest is null;
+end
+$$;
+
+-- _add_partition(p, fallback, position): the partition of a position that has none, with what is in the default partition
+-- of it. At most 20,000 rows are moved: if there are more, the partition becomes smaller.
+create or replace function pgmq._add_partition(p pgmq.partitioning, fallback regclass, "position" numeric)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    low numeric;
+    high numeric;
+    partition text;
+    range text;
+    next_one text;
+begin
+    select greatest(pgmq._partition_start(p.partition_interval, "position"), max(x.high) filter (where x.high <= "position")),
+           least(pgmq._partition_end(p.partition_interval, "position"), min(x.low) filter (where x.low > "position"))
+    into low, high
+    from pgmq._partitions(format('pgmq.%I', p.table_name)::regclass) x;
+    execute format('lock table %s in access exclusive mode', fallback);
+    range := format('m.%1$I >= %2$L and m.%1$I < ', p.control, pgmq._bound(p.control, low));
+    execute format('select m.%1$I::text from %2$s m where %3$s %4$L order by m.%1$I offset 20000 limit 1',
+                   p.control, fallback, range, pgmq._bound(p.control, high)) into next_one;
+    if pgmq._position(next_one) > low then
+        high := pgmq._position(next_one);
+    end if;
+    partition := pgmq._partition_name(p.table_name, pgmq._partition_suffix(p.control, low));
+    perform pgmq._create_partition(p.table_name, partition);
+    execute format('with moved as (delete from %s m where %s %L returning m.*) insert into pgmq.%I select * from moved',
+                   fallback, range, pgmq._bound(p.control, high), partition);
+    execute format('alter table pgmq.%I attach partition pgmq.%I for values from (%L) to (%L)',
+                   p.table_name, partition, pgmq._bound(p.control, low), pgmq._bound(p.control, high));
+end
+$$;
+
+-- _drop_partitions(p): 3 of the list above.
+create or replace function pgmq._drop_partitions(p pgmq.partitioning)
+returns void language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO, YMD' as $$
+declare
+    parent regclass := format('pgmq.%I', p.table_name)::regclass;
+    is_queue boolean := p.table_name = pgmq.format_table_name(p.queue_name, 'q');
+    oldest_kept numeric := pgmq._oldest_kept(p);
+    old regclass;
+begin
+    if oldest_kept is null then
+        return;
+    end if;
+    for old in select x.partition from pgmq._partitions(parent) x where x.high <= oldest_kept loop
+        if not (is_queue and pgmq._has_rows(old)) then
+            execute format('lock table only %s, only %s in access exclusive mode', parent, old);
+            if not (is_queue and pgmq._has_rows(old)) then
+                execute format('drop table %s', old);
+            end if;
+        end if;
+    end loop;
+    if not is_queue then  -- archived after its partition went
+        execute format('delete from %s m where m.%I < %L', (select x.partition from pgmq._partitions(parent) x where x.is_default),
+                       p.control, pgmq._bound(p.control, oldest_kept));
+    end if;
+end
+$$;
+
+-- _oldest_kept(p): the position before which the retention has passed; null: there is no retention.
+create or replace function pgmq._oldest_kept(p pgmq.partitioning)
+returns numeric language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if p.control = 'msg_id' then
+        return pgmq._newest(p) - p.retention_interval::bigint;
+    end if;
+    return extract(epoch from clock_timestamp() - p.retention_interval::interval);
+end
+$$;
+
+create or replace function pgmq._has_rows(partition regclass)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    found_one boolean;
+begin
+    execute format('select exists (select from %s)', partition) into found_one;
+    return found_one;
+end
+$$;
