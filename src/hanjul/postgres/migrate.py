@@ -53,8 +53,8 @@ class Plan:
 
 def plan(url: str) -> Plan:
     """How the database stands, without changing anything. Raises SchemaMismatch, Unavailable."""
-    with _connection(url) as conn:
-        return _plan(conn)
+    with transaction(url) as conn:
+        return standing(conn)
 
 
 def migrate(url: str, told: Callable[[str], None] = lambda _line: None) -> Plan:
@@ -63,22 +63,27 @@ def migrate(url: str, told: Callable[[str], None] = lambda _line: None) -> Plan:
     told: is told each step, as it begins.  Raises SchemaMismatch if the schema is newer or was changed by hand,
     PermissionDenied, Unavailable; then nothing was changed.
     """
-    with _connection(url) as conn:
+    with transaction(url) as conn:
         conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
         conn.execute("set local client_min_messages = warning")
         conn.execute(registry())
-        todo = _plan(conn)
-        for migration in todo.pending:
-            told(f"migration {migration.number:04} {migration.name}")
-            conn.execute(migration.text.encode())
-            record = "insert into hanjul.migration (number, name, checksum) values (%s, %s, %s)"
-            conn.execute(record, [migration.number, migration.name, migration.checksum])
-        told("functions")
-        for file in functions():
-            if not (todo.pgmq_is_foreign and file.schema == "pgmq"):
-                conn.execute(file.text.encode())
-        conn.execute(f"comment on schema hanjul is '{functions_mark()}'".encode())
+        todo = standing(conn)
+        install(conn, todo, told)
         return todo
+
+
+def install(conn: psycopg.Connection[Any], todo: Plan, told: Callable[[str], None]) -> None:
+    """Carry out a plan, in a transaction that holds the lock of migrations."""
+    for migration in todo.pending:
+        told(f"migration {migration.number:04} {migration.name}")
+        conn.execute(migration.text.encode())
+        record = "insert into hanjul.migration (number, name, checksum) values (%s, %s, %s)"
+        conn.execute(record, [migration.number, migration.name, migration.checksum])
+    told("functions")
+    for file in functions():
+        if not (todo.pgmq_is_foreign and file.schema == "pgmq"):
+            conn.execute(file.text.encode())
+    conn.execute(f"comment on schema hanjul is '{functions_mark()}'".encode())
 
 
 def ensure_current(url: str) -> None:
@@ -101,14 +106,14 @@ def database_of_its_own(url: str, name: str) -> Iterator[str]:
 
 def set_search_path(url: str, path: str) -> None:
     """Let new sessions of the user look for names along `path`; for servers that are ours alone."""
-    with _connection(url) as conn:
+    with transaction(url) as conn:
         if conn.execute("show search_path").fetchone() != (path,):
             conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])  # two at once would fail
             conn.execute(f"alter role current_user set search_path = {path}".encode())
 
 
 @contextmanager
-def _connection(url: str) -> Iterator[psycopg.Connection[Any]]:
+def transaction(url: str) -> Iterator[psycopg.Connection[Any]]:
     """One transaction on a server that can have the schema."""
     try:
         with psycopg.connect(conninfo(url), prepare_threshold=None) as conn:
@@ -126,14 +131,15 @@ def _connection(url: str) -> Iterator[psycopg.Connection[Any]]:
         raise translate(error) from error
 
 
-def _plan(conn: psycopg.Connection[Any]) -> Plan:
+def standing(conn: psycopg.Connection[Any], *, pgmq_leaves: bool = False) -> Plan:
+    """How the database stands. pgmq_leaves: as it will stand when PGMQ's objects are out of the way."""
     applied = _applied(conn)
     known = migrations()
     if newer := [number for number in applied if number > len(known)]:
         raise SchemaMismatch(
             f"the database has migration {max(newer)}, this hanjul knows {len(known)}: the schema is newer; update the package"
         )
-    foreign = _pgmq_is_foreign(conn, applied)
+    foreign = not pgmq_leaves and _pgmq_is_foreign(conn, applied)
     mark = conn.execute("select obj_description(to_regnamespace('hanjul'), 'pg_namespace')").fetchone()
     steps = tuple(_step(migration, applied, foreign=foreign) for migration in known)
     return Plan(steps, foreign, functions_are_current=mark == (functions_mark(),))
