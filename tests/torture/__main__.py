@@ -1,10 +1,12 @@
 """`python -m tests.torture`: rounds until enough was killed, or all mutants; a verdict, a table, and an exit code."""
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +31,7 @@ def main() -> int:
         return _check(asked.check)
     with tempfile.TemporaryDirectory(prefix="hanjul-torture-") as place, stage() as scene, Nursery() as nursery:
         if asked.mutants:
-            chosen = [mutant for mutant in MUTANTS if asked.only in mutant.name]
+            chosen = [mutant for mutant in MUTANTS if re.search(asked.only, mutant.name)]
             return hunt(scene, nursery, Path(place), chosen)
         return _torture(scene, nursery, Path(place), asked)
 
@@ -47,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kill-every", type=float, default=0.35, metavar="S", help="on average (default: %(default)s)")
     parser.add_argument("--crash-every", type=float, default=4.0, metavar="S", help="on average (default: %(default)s)")
     parser.add_argument("--mutants", action="store_true", help="seed bugs instead, and see that each is found")
-    parser.add_argument("--only", default="", metavar="TEXT", help="mutants with this in their names")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="only mutants with such names")
     parser.add_argument("--check", type=Path, metavar="DIRECTORY", help="judge a round that was kept, once more")
     return parser.parse_args()
 
@@ -74,7 +76,8 @@ def _enough(record: Record, run: Run, asked: argparse.Namespace) -> bool:
 
 
 def _round(scene: Stage, nursery: Nursery, directory: Path, run: Run, pace: Pace, seconds: float) -> None:
-    struck = play(scene, nursery, directory, seconds=seconds, pace=pace, prepare=hurry if run.rounds % 2 else None)
+    prepare = hurry if run.rounds % 2 else None
+    struck = play(scene, nursery, directory, seconds=seconds, pace=pace, prepare=prepare, watch=_Progress(run))
     violations, size = judge_round(directory)
     if violations:
         kept = KEPT / f"{run.started.replace(':', '')}-{directory.name}"
@@ -84,6 +87,20 @@ def _round(scene: Stage, nursery: Nursery, directory: Path, run: Run, pace: Pace
     shutil.rmtree(directory)
     run.add(struck, size, len(violations))
     print(run, flush=True)
+
+
+class _Progress:
+    """A line that is written again twice a second, where somebody may look at it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._next = run, 0.0
+
+    def __call__(self, struck: Counter[str]) -> None:
+        """So much was struck in this round."""
+        if sys.stdout.isatty() and time.monotonic() > self._next:
+            self._next = time.monotonic() + 0.5
+            now = ", ".join(f"{self._run.counts[kind] + struck[kind]:,} {kind}" for kind in ("kills", "crashes"))
+            print(f"round {self._run.rounds + 1}: {now}, {self._run.violations} violations so far ", end="\r", flush=True)
 
 
 def _show(violations: Sequence[Violation]) -> None:

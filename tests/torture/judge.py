@@ -41,4 +41,6 @@ def judge_round(directory: Path) -> tuple[list[Violation], dict[str, int]]:
         "deliveries": sum(len(found) for found in facts.deliveries.values()),
         "operations": len(facts.ops),
     }
-    return judge(facts), size | {"failed actors": len((directory / "errors.log").read_text().splitlines())}
+    last_words = (directory / "errors.log").read_text().splitlines()
+    failed = [Violation("errors", "-", f"an actor failed: {last_words[-1]}")] if last_words else []
+    return judge(facts) + failed, size

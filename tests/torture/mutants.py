@@ -86,7 +86,7 @@ MUTANTS = (
            "array_fill(0.0::float8, array[cardinality(msg_ids)]), hanjul", "I3"),
     Mutant("an extension shortens", r"hanjul\.extend", r"array_fill\(lease_s", "array_fill(lease_s / 10", "I3"),
     Mutant("a rejected message is lost", r"hanjul\.reject", r"from done d order by",
-           "from done d where d.msg_id % 3 <> 0 order by", "I1 I8"),
+           "from done d where d.msg_id %% 3 <> 0 order by", "I1 I8"),
     Mutant("a rejected message stays", r"hanjul\.reject", r"delete from (\S+) m using",
            r"update \1 m set vt = m.vt from", "I5 I8 I13"),
     Mutant("a death is blamed on nobody", r"hanjul\.reject", r"left\(d\.error, 2048\)", "null", "I8"),

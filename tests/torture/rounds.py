@@ -27,24 +27,29 @@ def play(
     pace: Pace,
     drain_s: float = 30.0,
     prepare: Prepare | None = None,
+    watch: Callable[[Counter[str]], None] = lambda _: None,
 ) -> Counter[str]:
     """Play a round; what it needs to be judged is in `directory` afterwards. Returns how often was struck, by kind.
 
     drain_s: how long consumers may take for what is left.  prepare: what to change in the schema before.
+    watch: is told all the time how often was struck.
     """
     directory.mkdir(parents=True)
     with stage.database(prepare) as dsn, Proxy(dsn) as link:
         company = Company(nursery, Scene(str(directory), dsn, "", stage.grouped), link)
         company.assemble()
         try:
-            return _acts(company, Adversary(company, stage, pace), directory, seconds, drain_s)
+            adversary = Adversary(company, stage, pace)
+            return _acts(company, adversary, seconds, drain_s, lambda: watch(adversary.count))
         finally:
             company.dismiss()
 
 
-def _acts(company: Company, adversary: Adversary, directory: Path, seconds: float, drain_s: float) -> Counter[str]:
+def _acts(company: Company, adversary: Adversary, seconds: float, drain_s: float, watch: Callable[[], None]) -> Counter[str]:
+    directory = Path(company.scene.directory)
     for _ in _ticks(company, seconds):
         adversary.strike()
+        watch()
     adversary.heal()
     company.thaw(all_of_them=True)
     (directory / "drain").touch()

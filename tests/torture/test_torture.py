@@ -42,9 +42,8 @@ def nursery() -> Iterator[Nursery]:
 def test_kills_freezes_cuts_and_crashes_break_no_promise(scene: Stage, nursery: Nursery, tmp_path: Path) -> None:
     struck = play(scene, nursery, tmp_path / "round", seconds=SECONDS, pace=Pace(kill_s=0.35, crash_s=4), prepare=hurry)
 
-    violations, size = judge_round(tmp_path / "round")
+    violations, _ = judge_round(tmp_path / "round")
     assert violations == []
-    assert size["failed actors"] == 0
     assert struck["kills"] > SECONDS / 2
     assert struck["crashes"] > 0
 
