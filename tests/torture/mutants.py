@@ -103,6 +103,8 @@ MUTANTS = (
     Mutant("the scan bound forgets slow writers", r"pgmq\._tidy", r"start := case.*?end;",
            "start := coalesce(known.bound, 0);", "I10"),
     Mutant("a group is read by two", r"pgmq\.take\.grouped.*", r" and m\.vt <= \$5", "", "I3 I7"),
+    Mutant("a group goes on after what is hidden", r"pgmq\.take\.grouped.*", r"exit when (locked|run)\[i\][^;]*;", "", "I7"),
+    Mutant("a group is locked by nobody", r"pgmq\.take\.grouped.*", LOCKED, "", "I3"),
     Mutant("metrics see what is delayed", r"pgmq\.metrics", r"filter \(where m\.vt <= now\(\)\)", "", "I13"),
 )  # fmt: skip
 Prepare = Callable[["psycopg.Connection[Any]"], None]
