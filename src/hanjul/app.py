@@ -1,26 +1,63 @@
 """The one place that builds things: settings in, running platform out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Literal, Self, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 from hanjul.clients import address_async, configured
 from hanjul.config import Settings
 from hanjul.drivers.memory import MemoryDriver
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.model.backoff import Retry
+from hanjul.model.delivery import Delivery
+from hanjul.model.driver import Source
 from hanjul.model.errors import InvalidSettings
+from hanjul.model.names import queue_name
 from hanjul.postgres import Database
 from hanjul.queues import Queues
 from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
 from hanjul.runtime.spec import ConsumerSpec
+from hanjul.runtime.stream import stream
 
 LOOP_CONNECTIONS = 3
 """What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Queue(Generic[T]):
+    """One queue of a running app; made by `app.queue`."""
+
+    def __init__(self, app: "App", name: str, into: Any) -> None:
+        self.name, self._app, self._into = queue_name(name), app, into
+
+    async def consume(
+        self,
+        *,
+        prefetch: int = 10,
+        lease_s: float = 30.0,
+        archive: bool = False,
+        ordered: bool = False,
+        retry: Retry | None = None,
+    ) -> AsyncGenerator[Delivery[T], None]:
+        """The queue's messages, one by one: `async for message in app.queue("mail").consume(): ...`.
+
+        Each is acked when the next is asked for, and its lease is renewed meanwhile. A loop that is left by `break` or an
+        exception has failed the message it was at, unless it had settled it. The arguments are those of a consumer.
+        """
+
+        def spec(handler: Handler) -> ConsumerSpec:
+            handler.into = self._into
+            how = {"prefetch": prefetch, "lease_s": lease_s, "archive": archive, "ordered": ordered}
+            return ConsumerSpec(self.name, handler, retry=retry or Retry(), **how)  # type: ignore[arg-type]  # each by its name
+
+        source = await self._app.source(self.name, archive=archive, ordered=ordered)
+        async with aclosing(stream(source, spec)) as deliveries:
+            async for delivery in deliveries:
+                yield delivery
 
 
 class App:
@@ -43,6 +80,7 @@ class App:
         self.consumers: list[Consumer] = []
         self.memory = MemoryDriver() if driver == "memory" else None
         self._queues: Queues | None = None
+        self._source: Callable[..., Source] | None = None
         self._stop: asyncio.Event | None = None
         self._running: asyncio.Task[None] | None = None
         self._drained = True
@@ -69,6 +107,8 @@ class App:
         timeout_s: float | None = None,
         stop_timeout_s: float = 10.0,
         archive: bool = False,
+        ordered: bool = False,
+        topics: str | Sequence[str] = (),
         retry: Retry | None = None,
     ) -> Callable[[F], F]:
         """Declare a consumer: `@app.consumer("email_jobs", concurrency=20, prefetch=100)`. See ConsumerSpec.
@@ -86,12 +126,30 @@ class App:
                 timeout_s=timeout_s,
                 stop_timeout_s=stop_timeout_s,
                 archive=archive,
+                ordered=ordered,
+                topics=(topics,) if isinstance(topics, str) else tuple(topics),
                 retry=retry or Retry(),
             )
             self.specs.append(spec)
             return function
 
         return declare
+
+    @overload
+    def queue(self, name: str) -> Queue[Any]: ...
+    @overload
+    def queue(self, name: str, *, into: type[T]) -> Queue[T]: ...
+    def queue(self, name: str, *, into: Any = Any) -> Queue[Any]:
+        """A queue whose messages are taken in a loop of one's own, with bodies of type `into`."""
+        return Queue(self, name, into)
+
+    async def source(self, queue: str, **how: Any) -> Source:
+        """Where the app's driver gets the deliveries of a queue; raises InvalidSettings while the app does not run."""
+        if self._source is None:
+            raise InvalidSettings("queues can be consumed while the app runs: async with app: ...")
+        if self.memory is not None:
+            await self.memory.create(queue)
+        return self._source(queue, **how)
 
     async def start(self) -> None:
         """Start every consumer; raises QueueNotFound, SchemaMismatch, Unavailable. `async with app` does it too."""
@@ -128,17 +186,20 @@ class App:
     async def _run(self, started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         """The whole life in one task, so that what is opened is closed in reverse order, whatever fails."""
         try:
-            async with self._sources() as source:
-                await self._consume(source, started, stop)
+            async with self._sources() as self._source:
+                await self._consume(self._source, started, stop)
         except BaseException as error:
             if started.done():
                 raise
             started.set_exception(error)
-        else:
-            self._queues = None
+        finally:
+            self._queues = self._source = None
 
     async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
-        self.consumers = [Consumer(spec, source(spec.queue, archive=spec.archive)) for spec in self.specs]
+        self.consumers = [
+            Consumer(spec, source(spec.queue, archive=spec.archive, ordered=spec.ordered, topics=spec.topics))
+            for spec in self.specs
+        ]
         running: list[Consumer] = []
         try:
             for consumer in self.consumers:

@@ -21,8 +21,8 @@ class PostgresHarness:
     async def send(self, queue: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0) -> object:
         return await self.queues.send(queue, body, headers=headers, delay=delay_s)
 
-    def source(self, queue: str) -> PostgresSource:
-        return self.driver.source(queue)
+    def source(self, queue: str, *, ordered: bool = False) -> PostgresSource:
+        return self.driver.source(queue, ordered=ordered)
 
     async def size(self, queue: str) -> int:
         return (await self.queues.metrics(queue)).queue_length

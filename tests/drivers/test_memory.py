@@ -19,8 +19,8 @@ class MemoryHarness:
     async def send(self, queue: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0) -> object:
         return await self._driver.send(queue, body, headers=headers, delay_s=delay_s)
 
-    def source(self, queue: str) -> MemorySource:
-        return self._driver.source(queue)
+    def source(self, queue: str, *, ordered: bool = False) -> MemorySource:
+        return self._driver.source(queue, ordered=ordered)
 
     async def size(self, queue: str) -> int:
         return await self._driver.size(queue)

@@ -15,6 +15,11 @@ def claim(queue: str, lease_s: float, qty: int, row: Callable[..., Delivery[Any]
     return Call("hanjul.claim", args, row=row, repeatable=True)
 
 
+def claim_groups(queue: str, lease_s: float, qty: int, row: Callable[..., Delivery[Any]]) -> Call[Delivery[Any]]:
+    args = {"queue_name text": queue, "lease_s double precision": lease_s, "qty integer": qty}
+    return Call("hanjul.claim_groups", args, row=row, repeatable=True)
+
+
 def ack(queue: str, deliveries: Pairs, *, archive: bool) -> Call[Refusal]:
     return Call("hanjul.ack", {**_pairs(queue, deliveries), "archive boolean": archive}, row=_refusal(deliveries))
 
@@ -41,6 +46,10 @@ def reject(queue: str, deliveries: Pairs, kinds: Sequence[str], reasons: Sequenc
 
 def ready(queues: Sequence[str]) -> Call[tuple[str, float]]:
     return Call("hanjul.ready", {"queue_names text[]": list(queues)}, row=lambda queue, due_in_s: (queue, due_in_s))
+
+
+def ready_groups(queues: Sequence[str]) -> Call[tuple[str, float]]:
+    return Call("hanjul.ready_groups", {"queue_names text[]": list(queues)}, row=lambda queue, due_in_s: (queue, due_in_s))
 
 
 def wait(queues: Sequence[str]) -> Call[object]:

@@ -5,6 +5,7 @@ import heapq
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
 from hanjul.model.errors import InvalidSettings, QueueNotFound
 from hanjul.model.names import queue_name
 from hanjul.model.outcome import Nack, Outcome, Reject, Release
-from hanjul.model.payload import encoded
+from hanjul.model.payload import encoded, headers_of
 
 CAPABILITIES = Capabilities(
     delay=Support.NATIVE,
@@ -24,6 +25,8 @@ CAPABILITIES = Capabilities(
     dead_letter=Support.NATIVE,
     transaction=Support.NONE,
     durable=Support.NONE,
+    ordered=Support.NATIVE,
+    topics=Support.NONE,
 )
 
 
@@ -51,6 +54,11 @@ class _Message:
     settled: int = 0
     """The newest delivery that was nacked or released, so that none is twice."""
 
+    @property
+    def group(self) -> str:
+        """What it is ordered with: its header x-pgmq-group, as text."""
+        return str((headers_of(self.headers) or {}).get("x-pgmq-group", ""))
+
     def is_held_by(self, delivery: Delivery[Any]) -> bool:
         return self.reads == delivery.fence and self.settled < delivery.fence
 
@@ -61,13 +69,27 @@ class _Queue:
     def __init__(self) -> None:
         self.messages: dict[int, _Message] = {}
         self.heap: list[tuple[float, int]] = []
+        self.lines: dict[str, deque[int]] = {}
         self.dead: list[DeadMessage] = []
         self.changed: set[asyncio.Event] = set()
 
     def place(self, message: _Message, due: float) -> None:
         message.due = due
-        self.messages[message.id] = message
+        if message.id not in self.messages:
+            self.messages[message.id] = message
+            self.lines.setdefault(message.group, deque()).append(message.id)
         heapq.heappush(self.heap, (due, message.id))
+
+    def is_first(self, message: _Message) -> bool:
+        """Whether it is the oldest of its group."""
+        line = self.lines[message.group]
+        while line[0] not in self.messages:
+            line.popleft()
+        return line[0] == message.id
+
+    def next_change(self, now: float) -> float | None:
+        """When the next lease or delay ends."""
+        return min((message.due for message in self.messages.values() if message.due > now), default=None)
 
     def next_due(self) -> float | None:
         while self.heap:
@@ -122,23 +144,32 @@ class MemoryDriver:
         """Messages in the queue, in whatever state."""
         return len(self._queue(queue).messages)
 
-    def source(self, queue: str, *, archive: bool = False) -> "MemorySource":
-        """A source for one consumer; raises InvalidSettings if an archive is asked for."""
+    def source(self, queue: str, *, archive: bool = False, ordered: bool = False, topics: Sequence[str] = ()) -> "MemorySource":
+        """A source for one consumer; raises InvalidSettings if an archive or topics are asked for."""
         if archive:
             raise InvalidSettings(f"queue {queue!r} is in memory, which has no archive")
-        return MemorySource(self, queue)
+        if topics:
+            raise InvalidSettings(f"queue {queue!r} is in memory, which has no topics")
+        return MemorySource(self, queue, ordered=ordered)
 
-    def fetch(self, queue: str, limit: int, lease_s: float) -> list[Delivery[Any]]:
-        """Lease up to `limit` due messages, the one due longest first."""
+    def fetch(self, queue: str, limit: int, lease_s: float, *, ordered: bool = False) -> list[Delivery[Any]]:
+        """Lease up to `limit` due messages, the one due longest first.  ordered: only the oldest of each group."""
         now = time.monotonic()
         deliveries: list[Delivery[Any]] = []
         with self._lock:
             place = self._queue(queue)
+            blocked: list[tuple[float, int]] = []
             while len(deliveries) < limit and (due := place.next_due()) is not None and due <= now:
-                message = place.messages[heapq.heappop(place.heap)[1]]
+                entry = heapq.heappop(place.heap)
+                message = place.messages[entry[1]]
+                if ordered and not place.is_first(message):
+                    blocked.append(entry)
+                    continue
                 message.reads += 1
                 place.place(message, now + lease_s)
                 deliveries.append(_delivery(queue, message))
+            for entry in blocked:
+                heapq.heappush(place.heap, entry)
         return deliveries
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Refusal]:
@@ -168,13 +199,13 @@ class MemoryDriver:
                     refused.append(Refusal(delivery, None if message is None else message.reads))
         return refused
 
-    async def wait(self, queue: str) -> None:
-        """Return when something was sent or settled, or falls due."""
+    async def wait(self, queue: str, *, ordered: bool = False) -> None:
+        """Return when something was sent or settled, or falls due.  ordered: what is due already may wait for its group."""
         place = self._queue(queue)
         changed = asyncio.Event()
         place.changed.add(changed)
         with self._lock:
-            due = place.next_due()
+            due = place.next_change(time.monotonic()) if ordered else place.next_due()
         try:
             async with asyncio.timeout(None if due is None else max(0.0, due - time.monotonic())):
                 await changed.wait()
@@ -195,8 +226,8 @@ class MemorySource:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, driver: MemoryDriver, queue: str) -> None:
-        self.queue, self._driver = queue, driver
+    def __init__(self, driver: MemoryDriver, queue: str, *, ordered: bool) -> None:
+        self.queue, self._driver, self._ordered = queue, driver, ordered
 
     async def open(self) -> None:
         """Raises QueueNotFound."""
@@ -204,11 +235,11 @@ class MemorySource:
 
     async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
         """Lease up to `limit` due messages, at once."""
-        return self._driver.fetch(self.queue, limit, lease_s)
+        return self._driver.fetch(self.queue, limit, lease_s, ordered=self._ordered)
 
     async def wait(self) -> None:
         """Return when something was sent or settled, or falls due."""
-        await self._driver.wait(self.queue)
+        await self._driver.wait(self.queue, ordered=self._ordered)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Refusal]:
         """Settle, each once, fenced; those that came too late."""

@@ -14,6 +14,7 @@ from hanjul.model.errors import LeaseLost
 from hanjul.model.outcome import Nack, Outcome, Reject, Release
 from hanjul.postgres import Database
 from hanjul.postgres.alone import AloneConnection
+from hanjul.queues import topic_calls
 
 CAPABILITIES = Capabilities(
     delay=Support.NATIVE,
@@ -21,6 +22,8 @@ CAPABILITIES = Capabilities(
     dead_letter=Support.NATIVE,
     transaction=Support.NATIVE,
     durable=Support.NATIVE,
+    ordered=Support.NATIVE,
+    topics=Support.NATIVE,
 )
 
 SETTLED_S = 10.0
@@ -49,9 +52,13 @@ class PostgresDriver:
         """Stop to listen and to poll. The databases stay open: they were given to us open."""
         await self.wakeups.close()
 
-    def source(self, queue: str, *, archive: bool = False) -> "PostgresSource":
-        """A source for one consumer.  archive: keep acked messages in the queue's archive."""
-        return PostgresSource(self, queue, archive=archive)
+    def source(self, queue: str, *, archive: bool = False, ordered: bool = False, topics: Sequence[str] = ()) -> "PostgresSource":
+        """A source for one consumer.
+
+        archive: keep acked messages in the queue's archive.  ordered: of each group one message at a time, in order.
+        topics: patterns of routing keys to bind the queue to.
+        """
+        return PostgresSource(self, queue, archive=archive, ordered=ordered, topics=topics)
 
 
 class PostgresSource:
@@ -59,13 +66,16 @@ class PostgresSource:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, driver: PostgresDriver, queue: str, *, archive: bool) -> None:
+    def __init__(self, driver: PostgresDriver, queue: str, *, archive: bool, ordered: bool, topics: Sequence[str]) -> None:
         self.queue = queue
         self._driver, self._database, self._archive = driver, driver.database, archive
+        self._ordered, self._topics = ordered, topics
 
     async def open(self) -> None:
-        """Raises QueueNotFound, SchemaMismatch, Unavailable."""
+        """Raises QueueNotFound, SchemaMismatch, BadInput (a topic's pattern), Unavailable."""
         await self.fetch(0, 30.0)  # leases nothing, and fails as the first real one would
+        for pattern in self._topics:
+            await self._database.rows(topic_calls.bind(pattern, self.queue))
         await self._driver.wakeups.open()
 
     async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
@@ -87,7 +97,8 @@ class PostgresSource:
                 lease_until=lease_until,
             )
 
-        call = lease_calls.claim(queue, lease_s, limit, row)
+        claim = lease_calls.claim_groups if self._ordered else lease_calls.claim
+        call = claim(queue, lease_s, limit, row)
         deliveries = await self._database.rows(call, timeout_s=_answer_s(lease_s))
         if 0 < len(deliveries) == limit:
             self._driver.wakeups.busy(queue)
@@ -95,7 +106,7 @@ class PostgresSource:
 
     async def wait(self) -> None:
         """Return when it may be worth to fetch again."""
-        await self._driver.wakeups.wait(self.queue)
+        await self._driver.wakeups.wait(self.queue, ordered=self._ordered)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Refusal]:
         """Settle by kind of outcome, each kind in one commit; those that came too late."""
@@ -105,6 +116,8 @@ class PostgresSource:
         refusals: list[Refusal] = []
         for kind, some in by_kind.items():
             refusals += await self._database.rows(self._settling(kind, some), timeout_s=SETTLED_S)
+        if self._ordered:  # the next of their groups can be had now
+            self._driver.wakeups.wake(self.queue)
         return refusals
 
     def renewer(self) -> "PostgresRenewer":

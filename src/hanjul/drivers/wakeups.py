@@ -34,6 +34,7 @@ ANSWER_S = 5.0
 class _Idle:
     """One queue that somebody waits for."""
 
+    ordered: bool
     waiters: set[asyncio.Event] = field(default_factory=set)
     pause_s: float = FIRST_POLL_S
     look_at: float = 0.0
@@ -77,8 +78,11 @@ class Wakeups:
         if self._listener is not None:
             await self._listener.close()
 
-    async def wait(self, queue: str) -> None:
-        """Return when it is worth to look at the queue again; at once after the wait lock was taken."""
+    async def wait(self, queue: str, *, ordered: bool = False) -> None:
+        """Return when it is worth to look at the queue again; at once after the wait lock was taken.
+
+        ordered: for a consumer of groups, who has no use for messages that wait for others of their group.
+        """
         folded = queue.lower()
         if self.listening and folded not in self._locked and await self._lock(folded):
             return
@@ -86,7 +90,7 @@ class Wakeups:
             self._missed.discard(folded)
             return
         waiter = asyncio.Event()
-        idle = self._idle.setdefault(folded, _Idle())
+        idle = self._idle.setdefault(folded, _Idle(ordered))
         idle.waiters.add(waiter)
         idle.pause_s = FIRST_POLL_S
         self._look_in(idle, FIRST_POLL_S)
@@ -96,6 +100,11 @@ class Wakeups:
             idle.waiters.discard(waiter)
             if not idle.waiters:
                 self._idle.pop(folded, None)
+
+    def wake(self, queue: str) -> None:
+        """Let who waits for the queue look again."""
+        if idle := self._idle.get(queue.lower()):
+            idle.wake()
 
     def busy(self, queue: str) -> None:
         """The queue has more work than one fetch takes: senders need not notify."""
@@ -153,8 +162,12 @@ class Wakeups:
 
     async def _ask(self, queues: list[str]) -> None:
         """Wake who has something due; set the others' next look."""
+        ordered = [queue for queue in queues if self._idle[queue].ordered]
+        plain = [queue for queue in queues if not self._idle[queue].ordered]
         try:
-            due = dict(await self._database.rows(lease_calls.ready(queues), timeout_s=ANSWER_S))
+            due = dict(await self._database.rows(lease_calls.ready(plain), timeout_s=ANSWER_S)) if plain else {}
+            if ordered:
+                due |= await self._database.rows(lease_calls.ready_groups(ordered), timeout_s=ANSWER_S)
         except HanjulError as error:
             _log.warning("looking for due messages: %s", error)
             due = {}

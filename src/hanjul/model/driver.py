@@ -29,6 +29,8 @@ class Capabilities:
     dead_letter: Support
     transaction: Support
     durable: Support
+    ordered: Support
+    topics: Support
 
 
 @dataclass(frozen=True, slots=True)

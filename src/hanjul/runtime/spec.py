@@ -19,6 +19,8 @@ class ConsumerSpec:
     lease_s: for how long others do not see what is held; renewed while it is held.
     timeout_s: how long a handler may take (None: as long as it likes).  stop_timeout_s: how long it may take to stop.
     archive: keep acked messages in the queue's archive.
+    ordered: of each group (header x-pgmq-group) one message at a time, in order; the next when it is acked or dead.
+    topics: patterns of routing keys to bind the queue to, when the consumer starts.
     """
 
     queue: str
@@ -29,6 +31,8 @@ class ConsumerSpec:
     timeout_s: float | None = None
     stop_timeout_s: float = 10.0
     archive: bool = False
+    ordered: bool = False
+    topics: tuple[str, ...] = ()
     retry: Retry = field(default_factory=Retry)
 
     def __post_init__(self) -> None:
@@ -39,8 +43,11 @@ class ConsumerSpec:
             raise InvalidSettings(f"concurrency and prefetch must be whole numbers, not {self.concurrency!r}, {self.prefetch!r}")
         if not isinstance(self.retry, Retry):
             raise InvalidSettings(f"retry must be a Retry, as in Retry(max_attempts=3), not {self.retry!r}")
-        if not isinstance(self.archive, bool):
-            raise InvalidSettings(f"archive must be True or False, not {self.archive!r}")
+        for name, value in (("archive", self.archive), ("ordered", self.ordered)):
+            if not isinstance(value, bool):
+                raise InvalidSettings(f"{name} must be True or False, not {value!r}")
+        if not isinstance(self.topics, tuple) or not all(isinstance(pattern, str) for pattern in self.topics):
+            raise InvalidSettings(f"topics must be patterns, as in ('orders.#',), not {self.topics!r}")
         _between("lease_s", self.lease_s, 0.1, 86_400)
         _between("stop_timeout_s", self.stop_timeout_s, 0, 86_400)
         if self.timeout_s is not None:

@@ -48,6 +48,17 @@ begin
         select * from leased l order by l.msg_id;
 end
     $plan$);
+    perform pgmq._plan_one(queue_name, 'claim_groups', $plan$(lease_s double precision, qty integer) returns table (
+        msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)$plan$,
+                           pgmq._one_plan(), replace($plan$
+#variable_conflict use_column
+begin
+    return query
+        select g.msg_id, g.read_ct, (select m.released from {q} m where m.msg_id = g.msg_id), g.enqueued_at,
+               g.message::text, g.headers::text
+        from {grouped}($1, $2, 1, false) g;
+end
+    $plan$, '{grouped}', format('pgmq.%I', pgmq._planned_name('grouped', queue_name))));
     perform pgmq._plan_one(queue_name, 'send_many', '(batch jsonb) returns setof bigint', '', $plan$
 declare
     ts timestamptz := pg_catalog.clock_timestamp();

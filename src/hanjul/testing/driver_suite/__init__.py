@@ -15,6 +15,7 @@ from hanjul.testing.driver_suite.grouping import Grouping
 from hanjul.testing.driver_suite.harness import QUEUE, Dead, Harness, consuming, sent
 from hanjul.testing.driver_suite.leases import Leases
 from hanjul.testing.driver_suite.limits import Limits
+from hanjul.testing.driver_suite.order import Order
 from hanjul.testing.driver_suite.outcomes import Outcomes
 from hanjul.testing.driver_suite.settlement import Settlement
 from hanjul.testing.driver_suite.stopping import Stopping
@@ -30,6 +31,7 @@ __all__ = [
     "Harness",
     "Leases",
     "Limits",
+    "Order",
     "Outcomes",
     "Settlement",
     "Stopping",

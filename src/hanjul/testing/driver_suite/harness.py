@@ -32,8 +32,8 @@ class Harness(Protocol):
     async def send(self, queue: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0) -> object:
         """Send one message."""
 
-    def source(self, queue: str) -> Source:
-        """A new source for one consumer."""
+    def source(self, queue: str, *, ordered: bool = False) -> Source:
+        """A new source for one consumer.  ordered: of each group (header x-pgmq-group) one message at a time, in order."""
 
     async def size(self, queue: str) -> int:
         """Messages in the queue, in whatever state; not the dead letters."""

@@ -5,10 +5,11 @@ from hanjul.testing.driver_suite.flow import Flow
 from hanjul.testing.driver_suite.grouping import Grouping
 from hanjul.testing.driver_suite.leases import Leases
 from hanjul.testing.driver_suite.limits import Limits
+from hanjul.testing.driver_suite.order import Order
 from hanjul.testing.driver_suite.outcomes import Outcomes
 from hanjul.testing.driver_suite.settlement import Settlement
 from hanjul.testing.driver_suite.stopping import Stopping
 
 
-class DriverSuite(Flow, Limits, Outcomes, Settlement, Attempts, Leases, Stopping, Grouping):
+class DriverSuite(Flow, Limits, Outcomes, Settlement, Attempts, Leases, Stopping, Grouping, Order):
     """Every rule of the loop. Give it a fixture `harness`."""
