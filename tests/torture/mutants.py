@@ -73,6 +73,8 @@ MUTANTS = (
     Mutant("an archive only copies", r"pgmq\.archive\.plain", r"delete from (\S+) m", r"update \1 m set vt = m.vt", "I5 I13"),
     Mutant("an archive loses some", r"pgmq\.archive\.plain", "from taken", r"\g<0> where taken.msg_id % 5 <> 0", "I1"),
     Mutant("set_vt only shortens", r"pgmq\.set_vt\.plain", r"set vt = \$2", "set vt = least(m.vt, $2)", "I3"),
+    Mutant("an ack only says so", r"pgmq\.ack\.leased", r"delete from (\S+) m using lease l",
+           r"update \1 m set settled = m.settled from lease l", "I9"),
     Mutant("an ack is not fenced", r"pgmq\.ack\.leased", FENCED, "m.read_ct >= l.attempt", "I6"),
     Mutant("a nack is not fenced", r"hanjul\._postpone", FENCED, "m.read_ct >= l.attempt", "I6"),
     Mutant("a refusal is not told", r"hanjul\._refused", "from pair p", "from (select * from pair where false) p", "I5 I6 I9"),
