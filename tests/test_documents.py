@@ -70,6 +70,6 @@ def test_every_sql_function_for_users_is_documented() -> None:
     documented = (ROOT / "docs" / "sql.md").read_text()
     names = {name for file in functions() for name in re.findall(r'function \w+\."?([a-z]\w*)', file.text)}
     inner = {"validate_queue_name", "format_table_name", "acquire_queue_lock", "detach_archive", "counts_releases"}
-    inner |= {"wake", "wait", "unwait", "ready", "send_many"}
+    inner |= {"wake", "wait", "unwait", "ready", "ready_groups", "send_many", "notify_queue_listeners"}
 
     assert sorted(name for name in names - inner if name not in documented) == []
