@@ -84,6 +84,10 @@ returns table (kind text, said text) language plpgsql stable set search_path = p
 declare
     extension pg_extension;
 begin
+    return query select * from pgmq._adopt_refused_owners();
+    if found then
+        return;
+    end if;
     select * into extension from pg_extension e where e.extname = 'pgmq';
     if string_to_array(substring(extension.extversion from '^\d+\.\d+'), '.')::integer[] between '{1,5}' and '{1,13}' is false then
         return query select 'shape', format('the extension pgmq is version %s; 1.5 to 1.13 can be adopted', extension.extversion);
@@ -104,15 +108,6 @@ begin
     return query select * from pgmq._adopt_refused_queues();
     return query select * from pgmq._adopt_refused_dependents();
     return query
-        select 'right', format('%s belongs to role %s, and the role %s is not in it', o.what, pg_get_userbyid(o.owner), current_user)
-        from (select 'schema pgmq' as what, n.nspowner as owner from pg_namespace n where n.nspname = 'pgmq'
-              union all select 'extension pgmq', extension.extowner where extension.oid is not null
-              union all select 'function ' || p.oid::regprocedure, p.proowner from pg_proc p where p.oid in (select pgmq._adopt_functions())
-              union all select 'type ' || t.oid::regtype, t.typowner from pg_type t where t.oid in (select pgmq._adopt_types())
-              union all select 'table ' || c.oid::regclass, c.relowner from pg_class c
-                        where c.oid in (select pgmq._adopt_tables() union select unnest(array[q.qtable, q.atable]) from pgmq._adopt_queues() q)) o
-        where not pg_has_role(o.owner, 'usage');
-    return query
         select 'shape', format('function %s is not PGMQ''s, and hanjul has one of that name; rename it', p.oid::regprocedure)
         from pg_proc p
         where p.pronamespace = 'pgmq'::regnamespace and p.proname = any (ours) and p.proname not like '\_adopt%'
@@ -121,6 +116,27 @@ begin
         select 'shape', format('%s needs the extension pgmq; it can be kept, without content', pg_describe_object(d.classid, d.objid, 0))
         from pg_depend d
         where d.refclassid = 'pg_extension'::regclass and d.refobjid = extension.oid and d.deptype = 'n' and not keep_extension;
+end
+$$;
+
+-- _adopt_refused_owners(): what belongs to others; one of each kind is named.
+create or replace function pgmq._adopt_refused_owners()
+returns table (kind text, said text) language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return query
+        select 'right', format('%s%s to role %s, and the role %s is not in it', (array_agg(o.what order by o.what))[1],
+                               case count(*) when 1 then ' belongs' else format(' and %s more %ss belong', count(*) - 1, o.kind) end,
+                               pg_get_userbyid(o.owner), current_user)
+        from (select 'schema' as kind, 'schema pgmq' as what, n.nspowner as owner from pg_namespace n where n.nspname = 'pgmq'
+              union all select 'extension', 'extension pgmq', e.extowner from pg_extension e where e.extname = 'pgmq'
+              union all select 'function', 'function ' || p.oid::regprocedure, p.proowner
+                        from pg_proc p where p.oid in (select pgmq._adopt_functions())
+              union all select 'type', 'type ' || t.oid::regtype, t.typowner from pg_type t where t.oid in (select pgmq._adopt_types())
+              union all select 'table', 'table ' || c.oid::regclass, c.relowner
+                        from pg_class c where c.relnamespace = 'pgmq'::regnamespace and c.relkind in ('r', 'p')
+                          and (c.oid in (select pgmq._adopt_tables()) or c.relname ~ '^[qa]_')) o
+        where not pg_has_role(o.owner, 'usage')
+        group by o.kind, o.owner order by o.kind desc;
 end
 $$;
 
@@ -148,7 +164,7 @@ begin
             select format('table %s has no column archived_at', q.atable) where q.atable is not null and not pgmq._adopt_has(q.atable, 'archived_at')
             union all
             select format('column msg_id of %s has no sequence', q.qtable)
-            where pgmq._adopt_has(q.qtable, 'msg_id') and pg_get_serial_sequence(q.qtable::text, 'msg_id') is null
+            where case when pgmq._adopt_has(q.qtable, 'msg_id') then pg_get_serial_sequence(q.qtable::text, 'msg_id') is null end
             union all
             select format('%s is in the place of the sequence of a queue', b.oid::regclass)
             from pg_class b where b.oid = to_regclass(format('pgmq.%I', 'b_' || q.folded))) r
