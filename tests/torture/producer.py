@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -31,7 +32,14 @@ class Producer:
 
     def run(self) -> None:
         """Send, in one form after the other."""
-        forms = {self.one: 40, self.delayed: 12, self.batch: 15, self.many: 15, self.transaction: 12, self.flood: 0.7}
+        forms: dict[Callable[[], object], float] = {
+            self.one: 40,
+            self.delayed: 12,
+            self.batch: 15,
+            self.many: 15,
+            self.transaction: 12,
+            self.flood: 0.7,
+        }
         while self._scene.sending:
             with suppress(Lost):
                 self._rng.choices(list(forms), list(forms.values()))[0]()

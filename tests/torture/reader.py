@@ -90,8 +90,8 @@ class Reader:
             delay = self._rng.choice((0, 1, 2))
             self._session.ask("set_vt", SET_VT, [queue, ids, delay], _id, queue=queue, ids=ids, delay=delay)
         else:
-            delay = self._rng.uniform(0, 1)
-            self._session.ask("set_vt", SET_VT_AT, [queue, ids, delay], _id, queue=queue, ids=ids, delay=delay)
+            later = self._rng.uniform(0, 1)
+            self._session.ask("set_vt", SET_VT_AT, [queue, ids, later], _id, queue=queue, ids=ids, delay=later)
 
     def _grouped(self, queue: str) -> None:
         """In order within each group; after a failure the rest of the group is left alone until it comes again."""

@@ -20,17 +20,17 @@ def not_too_early(facts: Facts) -> Iterator[Violation]:
             yield Violation("I2", send.queue, f"{send.key} was rolled back, and is in the {places[0][0]}")
     for message, deliveries in facts.deliveries.items():
         for delivery in deliveries:
-            send = facts.sends.get(delivery.key or "")
-            if send is None:
+            its = facts.sends.get(delivery.key or "")
+            if its is None:
                 yield Violation("I2", message[0], f"message {message[1]}: nobody sent {delivery.key}")
-            elif send.fate is Answer.NO:
-                yield Violation("I2", message[0], f"message {message[1]}: {send.key} was rolled back, and delivered")
-            elif delivery.ended < send.asked_at:
-                yield Violation("I2", message[0], f"message {message[1]}: {send.key} was delivered before its commit")
-            elif delivery.ended < send.began + send.delay - EPS_S:
-                early = send.began + send.delay - delivery.ended
+            elif its.fate is Answer.NO:
+                yield Violation("I2", message[0], f"message {message[1]}: {its.key} was rolled back, and delivered")
+            elif delivery.ended < its.asked_at:
+                yield Violation("I2", message[0], f"message {message[1]}: {its.key} was delivered before its commit")
+            elif delivery.ended < its.began + its.delay - EPS_S:
+                early = its.began + its.delay - delivery.ended
                 yield Violation(
-                    "I2", message[0], f"message {message[1]}: {send.key} was delivered {early:.3f} s before it was due"
+                    "I2", message[0], f"message {message[1]}: {its.key} was delivered {early:.3f} s before it was due"
                 )
 
 

@@ -19,7 +19,8 @@ class Tale:
     """A history that is told line by line; a time is in seconds since its beginning."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory, self._lines, self._n = directory, {}, count(1)
+        self._directory, self._n = directory, count(1)
+        self._lines: dict[str, list[dict[str, Any]]] = {}
         self.rows: dict[str, list[Any]] = {queue: [] for queue in ("plain", "leased", "grouped")}
         self.archived: dict[str, list[Any]] = {queue: [] for queue in self.rows}
         self.dead: list[Any] = []

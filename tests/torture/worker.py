@@ -48,8 +48,9 @@ class Witness:
         def transaction(source: PostgresSource, delivery: Delivery) -> Any:
             return witness.transaction(source, delivery)
 
-        PostgresSource.fetch, PostgresSource.settle = fetch, settle  # type: ignore[method-assign]
-        PostgresRenewer.extend, PostgresSource._transaction = extend, transaction  # type: ignore[method-assign,assignment]
+        for owner, method in ((PostgresSource, fetch), (PostgresSource, settle), (PostgresRenewer, extend)):
+            setattr(owner, method.__name__, method)
+        PostgresSource._transaction = transaction  # type: ignore[method-assign,assignment]
 
     async def fetch(self, source: PostgresSource, limit: int, lease_s: float) -> list[Delivery]:
         """A claim."""
@@ -105,7 +106,7 @@ class Witness:
         self._journal.complete(n, ok=True, rows=[])
 
     def _invoke(self, queue: str, kind: type, settlements: Sequence[Settlement]) -> int:
-        some = [(delivery, outcome) for delivery, outcome in settlements if type(outcome) is kind]
+        some: list[tuple[Delivery, Any]] = [(delivery, outcome) for delivery, outcome in settlements if type(outcome) is kind]
         told: dict[str, Any] = _pairs([delivery for delivery, _ in some])
         if issubclass(kind, Nack | Release):
             told["delay"] = [outcome.delay_s or 0 for _, outcome in some]
