@@ -1,7 +1,10 @@
 """Reading groups in order, waiting on the server, notifications: the rest of pgmq's operations in the client."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -83,3 +86,14 @@ async def test_the_index_of_groups_can_be_asked_for_again(mail: Queues) -> None:
 
     await sent_to_groups(mail, "A")
     assert len(await mail.read_grouped("mail")) == 1
+
+
+async def test_what_is_old_is_pruned(mail: Queues, sql: Callable[..., list[Any]]) -> None:
+    await mail.send_batch("mail", [1, 2, 3])
+    await mail.archive("mail", [1, 2, 3])
+    sql("update pgmq.a_mail set archived_at = now() - interval '8 days' where msg_id < 3")
+
+    assert await mail.prune_archive("mail", older_than=timedelta(days=7)) == 2
+    assert await mail.prune_dead_letters("mail", older_than=timedelta(0)) == 0
+    with pytest.raises(BadInput, match="older_than must be a timedelta"):
+        await mail.prune_archive("mail", older_than=7)  # type: ignore[arg-type]  # wrong on purpose

@@ -22,6 +22,7 @@ from hanjul.queues.rows import (
 
 MAX_SECONDS = 2**31 - 1
 MAX_BATCH = 1_000_000
+PRUNED_AT_ONCE = 10_000
 
 GroupOrder = Literal["groups", "round_robin", "heads"]
 """All of the oldest group, then of the next; the first of each group, then the second of each; the first of each only."""
@@ -208,6 +209,16 @@ def list_notify_insert_throttles() -> Call[NotifyThrottle]:
     return Call("pgmq.list_notify_insert_throttles", {}, row=NotifyThrottle, repeatable=True)
 
 
+def prune_archive(queue: str, older_than: timedelta) -> Call[int]:
+    args = {"queue_name text": queue_name(queue), "older_than interval": _age(older_than), "qty integer": PRUNED_AT_ONCE}
+    return Call("hanjul.prune_archive", args, row=int, repeatable=True)
+
+
+def prune_dead_letters(queue: str, older_than: timedelta) -> Call[int]:
+    args = {"queue_name text": queue_name(queue), "older_than interval": _age(older_than), "qty integer": PRUNED_AT_ONCE}
+    return Call("hanjul.prune_dead_letters", args, row=int, repeatable=True)
+
+
 def delay_s(delay: float | timedelta) -> float:
     """The delay in seconds; raises BadInput if it is negative or longer than 68 years."""
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
@@ -248,6 +259,12 @@ def _polling(poll: Poll) -> dict[str, object]:
         "max_poll_seconds integer": _at_least("max_poll_seconds", poll.max_poll_seconds, 0),
         "poll_interval_ms integer": _at_least("poll_interval_ms", poll.poll_interval_ms, 1),
     }
+
+
+def _age(older_than: timedelta) -> timedelta:
+    if not isinstance(older_than, timedelta) or older_than < timedelta(0):
+        raise BadInput(f"older_than must be a timedelta, as in timedelta(days=7), not {older_than!r}")
+    return older_than
 
 
 def _interval_ms(value: int) -> int:

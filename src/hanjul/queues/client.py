@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from hanjul.model.call import Call
 from hanjul.model.database import Database
 from hanjul.model.errors import SchemaMismatch
 from hanjul.model.names import queue_name
@@ -288,6 +289,14 @@ class Queues:
         """Put the oldest `qty` dead letters (None: all) back into their queue; their new ids."""
         return await self._database.rows(calls.redrive(queue, qty))
 
+    async def prune_archive(self, queue: str, *, older_than: timedelta) -> int:
+        """Throw away what was archived longer ago than that, in batches; how many messages it was."""
+        return await self._until_through(calls.prune_archive(queue, older_than))
+
+    async def prune_dead_letters(self, queue: str, *, older_than: timedelta) -> int:
+        """Throw away what died longer ago than that, in batches; how many messages it was. The queue may be gone."""
+        return await self._until_through(calls.prune_dead_letters(queue, older_than))
+
     async def enable_notify_insert(self, queue: str, *, throttle_interval_ms: int = 250) -> None:
         """Notify channel `pgmq.q_<queue>.INSERT` of new messages, at most once in throttle_interval_ms."""
         await self._database.rows(calls.enable_notify_insert(queue, throttle_interval_ms))
@@ -303,6 +312,14 @@ class Queues:
     async def list_notify_insert_throttles(self) -> Sequence[NotifyThrottle]:
         """The queues that notify, by name."""
         return await self._database.rows(calls.list_notify_insert_throttles())
+
+    async def _until_through(self, call: Call[int]) -> int:
+        total = 0
+        while True:
+            [count] = await self._database.rows(call)
+            total += count
+            if count < calls.PRUNED_AT_ONCE:
+                return total
 
 
 def _element(body: bytes, head: bytes | None, wait_s: float) -> bytes:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from hanjul.model.call import Call
 from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import SchemaMismatch
 from hanjul.model.names import queue_name
@@ -288,6 +289,14 @@ class QueuesSync:
         """Put the oldest `qty` dead letters (None: all) back into their queue; their new ids."""
         return self._database.rows(calls.redrive(queue, qty))
 
+    def prune_archive(self, queue: str, *, older_than: timedelta) -> int:
+        """Throw away what was archived longer ago than that, in batches; how many messages it was."""
+        return self._until_through(calls.prune_archive(queue, older_than))
+
+    def prune_dead_letters(self, queue: str, *, older_than: timedelta) -> int:
+        """Throw away what died longer ago than that, in batches; how many messages it was. The queue may be gone."""
+        return self._until_through(calls.prune_dead_letters(queue, older_than))
+
     def enable_notify_insert(self, queue: str, *, throttle_interval_ms: int = 250) -> None:
         """Notify channel `pgmq.q_<queue>.INSERT` of new messages, at most once in throttle_interval_ms."""
         self._database.rows(calls.enable_notify_insert(queue, throttle_interval_ms))
@@ -303,6 +312,14 @@ class QueuesSync:
     def list_notify_insert_throttles(self) -> Sequence[NotifyThrottle]:
         """The queues that notify, by name."""
         return self._database.rows(calls.list_notify_insert_throttles())
+
+    def _until_through(self, call: Call[int]) -> int:
+        total = 0
+        while True:
+            [count] = self._database.rows(call)
+            total += count
+            if count < calls.PRUNED_AT_ONCE:
+                return total
 
 
 def _element(body: bytes, head: bytes | None, wait_s: float) -> bytes:
