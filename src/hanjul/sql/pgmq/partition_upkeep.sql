@@ -9,8 +9,9 @@
 --   3. Retain: drop what is older than the retention: of an archive, partitions with all their rows; of a queue, partitions
 --      without a row. A message that is not finished has a row; so has one whose sender is still open, and his lock keeps
 --      the partition from being dropped.
--- Locks: attaching needs the default partition for itself, dropping the parent. Both wait 50 ms for it, then leave it to
--- a later commit, at least a second later: whoever keeps a transaction open cannot make senders wait.
+-- Locks: dropping needs the parent for itself. Attaching needs the default partition, and the parent without writers: an
+-- insert under way knows the partitions that were there when it began, and would fail. Both wait 50 ms for it, then leave
+-- it to a later commit, at least a second later: whoever keeps a transaction open cannot make senders wait.
 -- Nothing here can fail a send: what goes wrong is undone, and told in the server's log.
 
 -- _follow_partitions(...): the trigger. By time, a message in the default partition means that the queue was idle for
@@ -36,10 +37,7 @@ begin
     if current_setting('hanjul.partitions_seen', true) is distinct from tg_argv[0]
        and current_setting('transaction_isolation') like 'read %' then  -- others see what was, not what is
         perform set_config('hanjul.partitions_seen', tg_argv[0], true);
-        if not exists (select from pgmq.partitioning p
-                       where p.table_name = tg_argv[0] and p.tried_at > clock_timestamp() - interval '1 second') then
-            perform pgmq._look_after(tg_argv[0], interval '100 milliseconds');
-        end if;
+        perform pgmq._look_after(tg_argv[0], interval '100 milliseconds');
     end if;
     return null;
 exception when others then
@@ -98,10 +96,10 @@ begin
 end
 $$;
 
--- _upkeep(table_name, patience): true if nothing is left to do. Each of the two parts is undone alone where it fails.
+-- _upkeep(table_name, patience): true if nothing is left to do. Locks are waited for half as long as patience lasts. Each of the two parts is undone alone where it fails.
 create or replace function pgmq._upkeep(table_name text, patience interval)
 returns boolean language plpgsql
-set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set timezone = 'UTC' set datestyle = 'ISO, YMD' as $$
+set search_path = pg_catalog, pg_temp set lock_timeout = 0 set timezone = 'UTC' set datestyle = 'ISO, YMD' as $$
 declare
     p pgmq.partitioning;
     dropped boolean := true;
@@ -109,6 +107,10 @@ declare
     moved boolean := false;
 begin
     select * into p from pgmq.partitioning t where t.table_name = _upkeep.table_name;
+    if p.tried_at > clock_timestamp() - interval '1 second' and patience < interval '1 second' then
+        return false;
+    end if;
+    perform set_config('lock_timeout', (extract(epoch from patience) * 500)::integer::text, true);
     begin
         perform pgmq._drop_partitions(p);
     exception when others then
@@ -165,6 +167,7 @@ declare
                               where not x.is_default);
     "position" numeric := pgmq._newest(p);
     oldest text;
+    moved boolean := false;
 begin
     for ahead in 0 .. p.premake loop
         if covered @> "position" is not true then
@@ -174,8 +177,9 @@ begin
     end loop;
     loop
         execute format('select min(m.%I)::text from %s m', p.control, fallback) into oldest;
-        exit when oldest is null or clock_timestamp() > began + patience;
+        exit when oldest is null or moved and clock_timestamp() > began + patience;
         perform pgmq._add_partition(p, fallback, pgmq._position(oldest));
+        moved := true;
     end loop;
     return oldest is null;
 end
@@ -196,6 +200,7 @@ begin
            least(pgmq._partition_end(p.partition_interval, "position"), min(x.low) filter (where x.low > "position"))
     into low, high
     from pgmq._partitions(format('pgmq.%I', p.table_name)::regclass) x;
+    execute format('lock table only pgmq.%I in share row exclusive mode', p.table_name);
     execute format('lock table %s in access exclusive mode', fallback);
     range := format('m.%1$I >= %2$L and m.%1$I < ', p.control, pgmq._bound(p.control, low));
     execute format('select m.%1$I::text from %2$s m where %3$s %4$L order by m.%1$I offset 20000 limit 1',
