@@ -1,5 +1,6 @@
 """Taking over PGMQ in place: nothing is lost, nothing is half done, and what cannot be taken over is named."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -360,6 +361,25 @@ def test_clients_at_work_lose_nothing(theirs: str, run: Run) -> None:
     assert run(theirs, "select array_agg(msg_id order by msg_id), (select count(*) from pgmq.q_mail) from pgmq.a_mail") == [
         (sorted(sent), 0)
     ]
+
+
+def test_the_way_back_that_the_documentation_shows_keeps_every_message(theirs: str, run: Run, upstream_sql: str) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "coming-from-pgmq.md"
+    [leave, enter] = re.findall(r"```sql\n(.*?)```", guide.read_text(), re.DOTALL)
+    was_extension = run(theirs, "select count(*) from pg_extension where extname = 'pgmq'") == [(1,)]
+    run(theirs, QUEUES + "; " + MESSAGES)
+    adopt(theirs)
+    before = _contents(run, theirs)
+
+    run(theirs, leave)
+    run(theirs, "create extension pgmq" if was_extension else upstream_sql)
+    run(theirs, enter)
+
+    assert _contents(run, theirs) == before
+    assert plan(theirs).pgmq_is_foreign
+    assert run(theirs, "select pgmq.send_topic('logs.x', '1'), pgmq.send('mail', '2')") == [(2, 11)]
+    assert run(theirs, "select throttle_interval_ms from pgmq.list_notify_insert_throttles()") == [(300,)]
+    assert len(adopt(theirs).queues) == 5
 
 
 def test_a_function_of_the_users_own_stays(pasted: str, run: Run) -> None:

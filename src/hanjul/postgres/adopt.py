@@ -165,12 +165,13 @@ def _call(conn: psycopg.Connection[Any], call: str, *arguments: object) -> None:
 def _park(url: str, adoption: Adoption, told: Told) -> None:
     """Many delayed messages go out of the readers' way, a stretch at a time; readers do it too, should this break off."""
     with transaction(url) as conn:
-        for queue in (queue for queue in adoption.queues if not queue.gone):
-            after, stretches = _LOWEST_ID, 0
-            while (last := _park_after(conn, queue.queue_name, after)) is not None:
-                after, stretches = last, stretches + 1
-                if stretches % 20 == 0:
-                    told(f"queue {queue.queue_name}: looked for delayed messages up to {after}")
+        for queue in adoption.queues:
+            if queue.gone or not _row(conn, "pgmq._adopt_hides(%s)", queue.queue_name)[0]:
+                continue
+            told(f"parking the delayed messages of queue {queue.queue_name}")
+            after: int | None = _LOWEST_ID
+            while after is not None:
+                after = _park_after(conn, queue.queue_name, after)
 
 
 def _park_after(conn: psycopg.Connection[Any], queue: str, after: int) -> int | None:

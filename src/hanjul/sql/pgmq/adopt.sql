@@ -207,6 +207,18 @@ begin
 end
 $$;
 
+-- _adopt_hides(queue_name): whether there are as many hidden messages as are worth parking.
+create or replace function pgmq._adopt_hides(queue_name text)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    hides boolean;
+begin
+    execute format('select exists (select from pgmq.%I m where m.due is null and m.vt > $1 offset 2000)', pgmq.format_table_name(queue_name, 'q'))
+        into hides using clock_timestamp() + interval '1 second';
+    return hides;
+end
+$$;
+
 -- _adopt_park(queue_name, after): parks the messages of one stretch of ids if many of them are hidden, as reads do when they
 -- meet them. Returns where to go on, null at the end. Locks: row locks, SKIP LOCKED.
 create or replace function pgmq._adopt_park(queue_name text, after bigint)
