@@ -40,7 +40,8 @@ class Leaser:
         rows = self._session.ask("read", CLAIM, [QUEUE, lease_s, qty], _told, queue=QUEUE, qty=qty, lease=lease_s) or []
         if not rows:
             time.sleep(self._rng.uniform(0, 0.03))
-        time.sleep(self._rng.choices((0, 0.01, 1.4), (60, 39, 1.5))[0])
+        late_s = lease_s + self._rng.choice((0.01, 0.05, 0.3))  # just after the next has claimed them
+        time.sleep(self._rng.choices((0, 0.01, 0.2, late_s), (55, 35, 6, 4))[0])
         spent = [(row[0], row[1]) for row in rows if row[1] - row[2] >= LEASED[QUEUE]]
         self._reject(spent, "max_attempts")
         pairs = [(row[0], row[1]) for row in rows if row[1] - row[2] < LEASED[QUEUE]]

@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant("set_vt only shortens", r"pgmq\.set_vt\.plain", r"set vt = \$2", "set vt = least(m.vt, $2)", "I3"),
     Mutant("an ack only says so", r"pgmq\.ack\.leased", r"delete from (\S+) m using lease l",
            r"update \1 m set settled = m.settled from lease l", "I9"),
-    Mutant("an ack is not fenced", r"pgmq\.ack\.leased", FENCED, "m.read_ct >= l.attempt", "I6"),
+    Mutant("an ack is not fenced", r"pgmq\.ack\.leased", FENCED, "m.read_ct >= l.attempt", "I1 I6"),
     Mutant("a nack is not fenced", r"hanjul\._postpone", FENCED, "m.read_ct >= l.attempt", "I6"),
     Mutant("a refusal is not told", r"hanjul\._refused", "from pair p", "from (select * from pair where false) p", "I5 I6 I9"),
     Mutant("what was nacked can be acked", r"pgmq\.ack\.leased", r"and m\.settled < m\.read_ct", "", "I6"),

@@ -158,6 +158,12 @@ def booked_or_not(tale: Tale) -> None:
     tale.settled("ack", 1, 1, 1.5, booked=True, answered=False)
 
 
+def an_id_of_a_rollback_is_forgotten_by_a_crash(tale: Tale) -> None:
+    tx = tale.did("begin", 0.0, [])
+    tale.sent(2000, 0.1, tx=tx)
+    done(tale)
+
+
 def in_order(tale: Tale) -> None:
     for msg_id in (1, 2, 3):
         tale.sent(msg_id, msg_id / 10, "grouped", group="g")
@@ -179,6 +185,7 @@ RIGHT = (
     zombie,
     booked,
     booked_or_not,
+    an_id_of_a_rollback_is_forgotten_by_a_crash,
     in_order,
 )
 
