@@ -1,5 +1,7 @@
 """Partitioned queues: section 11 of the contract, and what makes them look after themselves."""
 
+import subprocess
+
 import pytest
 
 PARTITIONS = "select replace(partition::text, 'pgmq.', '') from pgmq._partitions(%s::regclass)"
@@ -207,6 +209,23 @@ def test_writing_the_queues_functions_again_changes_nothing(cut):
     cut.run("select pgmq.create_fifo_indexes_all()")
 
     assert cut.column("select msg_id from pgmq.read('mail', 30, 2)") == [1, 2]
+
+
+def test_a_dump_that_is_restored_goes_on(cut, dsn, psql, empty_dsn, open_session):
+    send(cut, 15)
+    cut.run("select pgmq.archive('mail', 1)")
+    cut.run("select pgmq.create('post'), pgmq.convert_archive_partitioned('post')")
+
+    dump = subprocess.run([psql.with_name("pg_dump"), dsn], capture_output=True, text=True, check=True).stdout
+    command = [psql, empty_dsn, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+    subprocess.run(command, input=dump, capture_output=True, text=True, check=True)
+
+    with open_session(empty_dsn) as session:
+        assert send(session, 40)[-1] == 55
+        maintain(session)
+        assert partitions(session) == [*(f"q_mail_p{n}" for n in range(0, 80, 10)), "q_mail_default"]
+        assert session.column("select msg_id from pgmq.pop('mail', 99)") == list(range(2, 56))
+        assert session.one("select pgmq.drop_queue('post')") is True
 
 
 # partitions that look after themselves
