@@ -10,7 +10,7 @@ BENCH  := .venv-bench
 export UV_PYTHON_DOWNLOADS = never
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format generate bench lock matrix older clean
+.PHONY: help demo test check format generate bench torture lock matrix older clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ matrix: $(READY)  ## the core tests on every other Python found here, and with t
 
 bench: $(BENCH)/.ready  ## measure against the peers: make bench ONLY=queues JSON=out.json QUICK=1
 	@$(BENCH)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(if $(QUICK),--quick)
+
+torture: $(READY)  ## kills, freezes, cuts, crashes: make torture SECONDS=600 | KILLS=2000 CRASHES=200 | MUTANTS=1
+	@$(BIN)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
+	    $(if $(CRASHES),--crashes $(CRASHES)) $(if $(MUTANTS),--mutants)
 
 $(BENCH)/.ready: $(UV) requirements/bench.txt pyproject.toml
 	@echo "installing the peers into $(BENCH) (once)"
