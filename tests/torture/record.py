@@ -74,8 +74,8 @@ class Record:
         return cls([Run(**run | {"counts": Counter(run["counts"])}) for run in json.loads((KEPT / "record.json").read_text())])
 
     def put(self, run: Run) -> None:
-        """Keep a run, as far as it has come."""
-        self.runs = [one for one in self.runs if one.started != run.started] + [run]
+        """Keep a run, as far as it has come; others may do the same meanwhile."""
+        self.runs = [one for one in self.load().runs if one.started != run.started] + [run]
         KEPT.mkdir(exist_ok=True)
         fresh = KEPT / "record.json.new"
         fresh.write_text(json.dumps([vars(one) | {"counts": dict(one.counts)} for one in self.runs], indent=1))
