@@ -11,6 +11,7 @@ returns void language plpgsql set search_path = pg_catalog, pg_temp set client_m
 declare
     q regclass := format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))::regclass;
     btable text := format('pgmq.%I', pgmq.format_table_name(queue_name, 'b'));
+    heap regclass;
     ids regclass := pg_get_serial_sequence(q::text, 'msg_id')::regclass;
 begin
     execute format($ddl$
@@ -18,7 +19,9 @@ begin
                        add column if not exists settled integer not null default 0,
                        add column if not exists due timestamp with time zone
     $ddl$, q);
-    perform pgmq._set_storage(heap) from pgmq._heaps(q) heap;
+    for heap in select pgmq._heaps(q) loop
+        execute format('alter table %s set (%s)', heap, pgmq._hot_storage());
+    end loop;
     if not exists (select from pg_index i where i.indrelid = q and pg_get_indexdef(i.indexrelid) like '% (due, msg_id)') then
         execute format('create index on %s (due, msg_id)', q);
     end if;
@@ -53,25 +56,24 @@ returns setof regclass language sql stable set search_path = pg_catalog, pg_temp
     select t.relid from pg_partition_tree(tab) t where t.isleaf and t.relid <> tab;
 $$;
 
--- _set_storage(heap): room for leases on their own page; a vacuum that follows at once.
-create or replace function pgmq._set_storage(heap regclass)
-returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    execute format($ddl$
-        alter table %s set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
-                            autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.2)
-    $ddl$, heap);
-end
+-- _hot_storage(): the settings of a table whose rows are leased and deleted: room for leases on their own page, a vacuum
+-- that follows at once. A partitioned table has none itself.
+create or replace function pgmq._hot_storage()
+returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select 'fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, '
+           'autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.2';
 $$;
 
--- _index_archive(queue_name): by archived_at, under the name that PGMQ gives the index.
+-- _index_archive(queue_name): by archived_at, under the name that PGMQ gives the index; one that is cut into partitions by
+-- that column gets its index with them.
 create or replace function pgmq._index_archive(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     a regclass := format('pgmq.%I', pgmq.format_table_name(queue_name, 'a'))::regclass;
     index_name text := 'archived_at_idx_' || queue_name;
 begin
-    if exists (select from pg_index i where i.indrelid = a and pg_get_indexdef(i.indexrelid) like '% (archived_at)') then
+    if exists (select from pg_index i where i.indrelid = a and pg_get_indexdef(i.indexrelid) like '% (archived_at)')
+       or pg_get_partkeydef(a) = 'RANGE (archived_at)' then
         return;
     elsif octet_length(index_name) > 63 then  -- let the server choose: a cut name could be another queue's
         execute format('create index on %s (archived_at)', a);
