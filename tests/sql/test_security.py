@@ -116,7 +116,7 @@ def test_every_function_pins_the_search_path_or_is_called_below_with_a_hostile_o
     unpinned = [
         name
         for name, settings, _body in queue_of_each_kind.rows(FUNCTIONS)
-        if "search_path=pg_catalog, pg_temp" not in settings and re.sub(r'^pgmq\."?|[.("].*', "", name) not in called
+        if "search_path=pg_catalog, pg_temp" not in settings and re.sub(r'^(pgmq|hanjul)\."?|[.("].*', "", name) not in called
     ]
 
     assert unpinned == []

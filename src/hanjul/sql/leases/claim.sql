@@ -3,14 +3,14 @@
 -- Locks: row locks on the claimed messages only; SKIP LOCKED, so workers never wait for one another.
 create or replace function hanjul.claim(queue_name text, lease_s double precision, qty integer)
 returns table (msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql as $$
 declare
-    planned text := hanjul._planned('claim', queue_name);
+    planned pg_catalog.text := hanjul._planned('claim', queue_name);
 begin
     if planned is null then
         return query select * from hanjul._claim_upstream(queue_name, lease_s, qty);
     else
-        return query execute format('select * from %s($1, $2)', planned) using lease_s, qty;
+        return query execute pg_catalog.format('select * from %s($1, $2)', planned) using lease_s, qty;
     end if;
 end
 $$;

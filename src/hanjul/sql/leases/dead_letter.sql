@@ -4,25 +4,39 @@
 -- Fenced, and one statement: a message is in its queue or among the dead letters, never in both or neither.
 create or replace function hanjul.reject(queue_name text, msg_ids bigint[], attempts integer[], reasons text[], errors text[])
 returns table (msg_id bigint, attempt integer, held_by integer)
+language plpgsql as $$
+declare
+    planned pg_catalog.text := hanjul._planned('reject', queue_name);
+begin
+    if planned is null then
+        return query select * from hanjul._reject_upstream(queue_name, msg_ids, attempts, reasons, errors);
+    else
+        return query execute pg_catalog.format('select * from %s($1, $2, $3, $4)', planned)
+            using msg_ids, attempts, reasons, errors;
+    end if;
+end
+$$;
+
+create or replace function hanjul._reject_upstream(queue_name text, msg_ids bigint[], attempts integer[], reasons text[], errors text[])
+returns table (msg_id bigint, attempt integer, held_by integer)
 language plpgsql set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
-    counts boolean := hanjul.counts_releases(qtable);
     done_ids bigint[];
     done_attempts integer[];
 begin
     execute format($reject$
         with lease as materialized (select * from unnest($1, $2, $3, $4) as u (msg_id, attempt, reason, error) order by 1),
         done as (
-            delete from pgmq.%1$I m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt %3$s
-            returning m.msg_id, m.read_ct, m.read_ct - %2$s as charged, m.enqueued_at, m.message, m.headers, l.reason, l.error),
+            delete from pgmq.%I m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt
+            returning m.msg_id, m.read_ct, m.enqueued_at, m.message, m.headers, l.reason, l.error),
         dead as (
             insert into hanjul.dead_letter (queue_name, msg_id, attempts, reason, error, enqueued_at, message, headers)
-            select $5, d.msg_id, d.charged, d.reason, left(d.error, 2048), d.enqueued_at, d.message, d.headers
+            select $5, d.msg_id, d.read_ct, d.reason, left(d.error, 2048), d.enqueued_at, d.message, d.headers
             from done d order by d.msg_id)
         select array_agg(d.msg_id), array_agg(d.read_ct) from done d
-    $reject$, qtable, case when counts then 'm.released' else '0' end, hanjul._open(counts))
+    $reject$, qtable)
         into done_ids, done_attempts using msg_ids, attempts, reasons, errors, lower(queue_name);
     if cardinality(msg_ids) > coalesce(cardinality(done_ids), 0) then
         return query select * from hanjul._refused(qtable, msg_ids, attempts, done_ids, done_attempts);

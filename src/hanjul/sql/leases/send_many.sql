@@ -2,14 +2,14 @@
 -- [message, headers or null, delay in seconds or null]; the ids come in that order. One text is the cheapest way to
 -- carry many messages: it is parsed once, by the server.
 create or replace function hanjul.send_many(queue_name text, batch jsonb)
-returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof bigint language plpgsql as $$
 declare
-    planned text := hanjul._planned('send_many', queue_name);
+    planned pg_catalog.text := hanjul._planned('send_many', queue_name);
 begin
     if planned is null then
         return query select * from hanjul._send_many_upstream(queue_name, batch);
     else
-        return query execute format('select %s($1)', planned) using batch;
+        return query execute pg_catalog.format('select %s($1)', planned) using batch;
     end if;
 end
 $$;

@@ -1,36 +1,79 @@
--- The queue's own functions behind hanjul.claim, hanjul.ack and hanjul.send_many, which tell what they promise. Of the
--- calls that workers make these are the ones that every message passes.
+-- The queue's own functions behind hanjul.claim, hanjul.send_many and those that settle deliveries (leases/settle.sql,
+-- leases/dead_letter.sql), which tell what they promise.
 
-create or replace function pgmq._plan_leases(queue_name text)
+-- _plan_settling(queue_name): the settlements. All are one statement and then the question whether it did all: what was
+-- refused costs a second one. `fence`: a pair of $1 and $2 is the newest delivery of the message m, and not settled before;
+-- pairs are looked up only where their attempts differ. `closed`: the message stays and may be due: repeating that is no
+-- refusal, and consumers are woken.
+create or replace function pgmq._plan_settling(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    refused text := 'returns table (msg_id bigint, attempt integer, held_by integer)';
-    ack text := $plan$
+    pairs text := 'msg_ids bigint[], attempts integer[]';
+    body text := $plan$
 #variable_conflict use_column
 declare
+    ts timestamptz := clock_timestamp();
+    alike boolean := cardinality($1) = cardinality($2) and $2[1] = all ($2);
     done_ids bigint[];
     done_attempts integer[];
 begin
-    with lease as materialized (select * from unnest($1, $2) as u (msg_id, attempt) order by 1),
-    done as (
-        delete from {q} m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt and m.settled < m.read_ct
-        returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers){kept}
+    with {done}
     select array_agg(d.msg_id), array_agg(d.read_ct) into done_ids, done_attempts from done d;
     if cardinality($1) > coalesce(cardinality(done_ids), 0) then
-        return query select * from hanjul._refused({table}, $1, $2, done_ids, done_attempts);
+        return query select * from hanjul._refused({table}, $1, $2, done_ids, done_attempts, {closed});
+    end if;
+    if {closed} and {waited} then
+        perform pg_notify('hanjul', {name});
     end if;
 end
     $plan$;
-    kept text := ',
-    kept as (
-        insert into {a} (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
-        select d.msg_id, d.read_ct, d.enqueued_at, d.last_read_at, d.vt, d.message, d.headers from done d)';
+    fence text := 'm.msg_id = any ($1) and m.settled < m.read_ct and '
+        'case when alike then m.read_ct = $2[1] else (m.msg_id, m.read_ct) in (select * from unnest($1, $2)) end';
+    postpone text := $plan$
+    lease as materialized (select * from unnest($1, $2, $3) as u (msg_id, attempt, delay_s) order by 1),
+    done as (
+        update {q} m set vt = ts + make_interval(secs => l.delay_s), settled = m.read_ct{also}
+        from lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt and m.settled < m.read_ct
+        returning m.msg_id, m.read_ct)$plan$;
+    name text;
+    arguments text;
+    done text;
+    closed boolean;
 begin
-    ack := replace(ack, '{table}', quote_literal(pgmq.format_table_name(queue_name, 'q')));
-    perform pgmq._plan_one(queue_name, 'ack', '(msg_ids bigint[], attempts integer[]) ' || refused, pgmq._one_plan(),
-                           replace(replace(ack, '{kept}', ''), ', m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers', ''));
-    perform pgmq._plan_one(queue_name, 'ack_to_archive', '(msg_ids bigint[], attempts integer[]) ' || refused, pgmq._one_plan(),
-                           replace(ack, '{kept}', kept));
+    for name, arguments, done, closed in values
+        ('ack', pairs, format('done as (delete from {q} m where %s returning m.msg_id, m.read_ct)', fence), false),
+        ('ack_to_archive', pairs, format($plan$
+    done as (
+        delete from {q} m where %s
+        returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers),
+    kept as (
+        insert into {a} (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers) select * from done)$plan$, fence), false),
+        ('nack', pairs || ', delays_s double precision[]', replace(postpone, '{also}', ''), true),
+        ('release', pairs || ', delays_s double precision[]', replace(postpone, '{also}', ', released = m.released + 1'), true),
+        ('extend', pairs || ', lease_s double precision', format($plan$
+    done as (
+        update {q} m set vt = ts + make_interval(secs => $3) where %s returning m.msg_id, m.read_ct)$plan$, fence), false),
+        ('reject', pairs || ', reasons text[], errors text[]', $plan$
+    lease as materialized (select * from unnest($1, $2, $3, $4) as u (msg_id, attempt, reason, error) order by 1),
+    done as (
+        delete from {q} m using lease l where m.msg_id = l.msg_id and m.read_ct = l.attempt and m.settled < m.read_ct
+        returning m.msg_id, m.read_ct, m.read_ct - m.released as charged, m.enqueued_at, m.message, m.headers, l.reason, l.error),
+    dead as (
+        insert into hanjul.dead_letter (queue_name, msg_id, attempts, reason, error, enqueued_at, message, headers)
+        select {name}, d.msg_id, d.charged, d.reason, left(d.error, 2048), d.enqueued_at, d.message, d.headers
+        from done d order by d.msg_id)$plan$, false)
+    loop
+        perform pgmq._plan_one(queue_name, name, format('(%s) returns table (msg_id bigint, attempt integer, held_by integer)', arguments),
+            pgmq._one_plan(), replace(replace(replace(body, '{done}', done),
+            '{table}', quote_literal(pgmq.format_table_name(queue_name, 'q'))), '{closed}', closed::text));
+    end loop;
+end
+$$;
+
+create or replace function pgmq._plan_leases(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform pgmq._plan_settling(queue_name);
     perform pgmq._plan_one(queue_name, 'claim', $plan$(lease_s double precision, qty integer) returns table (
         msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)$plan$,
                            pgmq._one_plan(), $plan$

@@ -12,20 +12,6 @@ returns text language sql immutable parallel safe set search_path = pg_catalog, 
                 else operation || '.' || md5(lower(queue_name)) end;
 $$;
 
--- _planned(operation, queue_name): the same, quoted and with the schema, for a queue that exists; 42P01 if it does not.
--- Every call of the API passes here: nothing is pinned, so everything is written out.
-create or replace function pgmq._planned(operation text, queue_name text)
-returns text language plpgsql stable as $$
-declare
-    named pg_catalog.text := pg_catalog.format('pgmq.%I', operation operator(pg_catalog.||) '.' operator(pg_catalog.||) pg_catalog.lower(queue_name));
-begin
-    if queue_name is null or queue_name operator(pg_catalog.~) '[$;'']|--' or pg_catalog.to_regproc(named) is null then
-        return pgmq._planned_or_error(operation, queue_name);
-    end if;
-    return named;
-end
-$$;
-
 -- _planned_or_error(...): the rare cases: a hashed name, a name that cannot be, no such queue.
 create or replace function pgmq._planned_or_error(operation text, queue_name text)
 returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -43,6 +29,15 @@ begin
         hint = format('It is written again by: select pgmq._plan(%L)', queue_name);
 end
 $$;
+
+-- _planned(operation, queue_name): the same, quoted and with the schema, for a queue that exists; 42P01 if it does not.
+-- Every call of the API passes here. The body is one expression that was parsed when it was created: no search path can
+-- bend it, and it becomes part of the caller's expression, so it is no call. 32 bytes fit whatever their small letters are.
+create or replace function pgmq._planned(operation text, queue_name text)
+returns text language sql stable parallel safe
+return coalesce(
+    case when octet_length(queue_name) <= 32 then to_regproc(format('pgmq.%I', operation || '.' || lower(queue_name)))::text end,
+    pgmq._planned_or_error(operation, queue_name));
 
 -- _plan_one(queue_name, operation, signature, settings, body): one function. `signature`: arguments and what it returns;
 -- `settings`: what is set while it runs. A planner without choices makes one plan, whatever the statistics say.

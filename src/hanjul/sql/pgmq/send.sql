@@ -40,55 +40,73 @@ returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     sent bigint;
 begin
-    execute 'select ' || pgmq._planned('send', queue_name) || '($1, $2, $3)' into sent using msg, headers, vt;
+    execute format('select %s($1, $2, $3)', pgmq._planned('send', queue_name)) into sent using msg, headers, vt;
     return sent;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb)
 returns setof bigint language plpgsql as $$
+declare
+    sent bigint;
 begin
-    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp())', pgmq._planned('send', queue_name))
-        using msg;
+    execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
+        into sent using msg, null::pg_catalog.jsonb, pg_catalog.clock_timestamp();
+    return next sent;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, headers jsonb)
 returns setof bigint language plpgsql as $$
+declare
+    sent bigint;
 begin
-    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp())', pgmq._planned('send', queue_name))
-        using msg, headers;
+    execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
+        into sent using msg, headers, pg_catalog.clock_timestamp();
+    return next sent;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, delay integer)
 returns setof bigint language plpgsql as $$
+declare
+    sent bigint;
 begin
-    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $2))', pgmq._planned('send', queue_name))
-        using msg, delay;
+    execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
+        into sent using msg, null::pg_catalog.jsonb, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => delay);
+    return next sent;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, delay timestamp with time zone)
 returns setof bigint language plpgsql as $$
+declare
+    sent bigint;
 begin
-    return query execute pg_catalog.format('select %s($1, null, $2)', pgmq._planned('send', queue_name))
-        using msg, delay;
+    execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
+        into sent using msg, null::pg_catalog.jsonb, delay;
+    return next sent;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, headers jsonb, delay integer)
 returns setof bigint language plpgsql as $$
+declare
+    sent bigint;
 begin
-    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $3))', pgmq._planned('send', queue_name))
-        using msg, headers, delay;
+    execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
+        into sent using msg, headers, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => delay);
+    return next sent;
 end
 $$;
 
 create or replace function pgmq.send(queue_name text, msg jsonb, headers jsonb, delay timestamp with time zone)
 returns setof bigint language plpgsql as $$
+declare
+    sent bigint;
 begin
-    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
-        using msg, headers, delay;
+    execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send', queue_name))
+        into sent using msg, headers, delay;
+    return next sent;
 end
 $$;

@@ -26,8 +26,8 @@ create or replace function pgmq.send_batch(queue_name text, msgs jsonb[])
 returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, null);
-    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp())', pgmq._planned('send_batch', queue_name))
-        using msgs;
+    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send_batch', queue_name))
+        using msgs, null::pg_catalog.jsonb[], pg_catalog.clock_timestamp();
 end
 $$;
 
@@ -35,8 +35,8 @@ create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], header
 returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, headers);
-    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp())', pgmq._planned('send_batch', queue_name))
-        using msgs, headers;
+    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send_batch', queue_name))
+        using msgs, headers, pg_catalog.clock_timestamp();
 end
 $$;
 
@@ -44,8 +44,8 @@ create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], delay 
 returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, null);
-    return query execute pg_catalog.format('select %s($1, null, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $2))', pgmq._planned('send_batch', queue_name))
-        using msgs, delay;
+    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send_batch', queue_name))
+        using msgs, null::pg_catalog.jsonb[], pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => delay);
 end
 $$;
 
@@ -53,8 +53,8 @@ create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], delay 
 returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, null);
-    return query execute pg_catalog.format('select %s($1, null, $2)', pgmq._planned('send_batch', queue_name))
-        using msgs, delay;
+    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send_batch', queue_name))
+        using msgs, null::pg_catalog.jsonb[], delay;
 end
 $$;
 
@@ -62,8 +62,8 @@ create or replace function pgmq.send_batch(queue_name text, msgs jsonb[], header
 returns setof bigint language plpgsql as $$
 begin
     perform pgmq._validate_batch_params(msgs, headers);
-    return query execute pg_catalog.format('select %s($1, $2, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => $3))', pgmq._planned('send_batch', queue_name))
-        using msgs, headers, delay;
+    return query execute pg_catalog.format('select %s($1, $2, $3)', pgmq._planned('send_batch', queue_name))
+        using msgs, headers, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => delay);
 end
 $$;
 

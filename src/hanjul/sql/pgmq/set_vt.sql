@@ -28,22 +28,25 @@ end
 $$;
 
 create or replace function pgmq.set_vt(queue_name text, msg_ids bigint[], vt integer)
-returns setof pgmq.message_record language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof pgmq.message_record language plpgsql as $$
 begin
-    return query select * from pgmq.set_vt(queue_name, msg_ids, clock_timestamp() + make_interval(secs => vt));
+    return query execute pg_catalog.format('select * from %s($1, $2)', pgmq._planned('set_vt', queue_name))
+        using msg_ids, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => vt);
 end
 $$;
 
 create or replace function pgmq.set_vt(queue_name text, msg_id bigint, vt timestamp with time zone)
-returns setof pgmq.message_record language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof pgmq.message_record language plpgsql as $$
 begin
-    return query select * from pgmq.set_vt(queue_name, array[msg_id], vt);
+    return query execute pg_catalog.format('select * from %s(array[$1], $2)', pgmq._planned('set_vt', queue_name))
+        using msg_id, vt;
 end
 $$;
 
 create or replace function pgmq.set_vt(queue_name text, msg_id bigint, vt integer)
-returns setof pgmq.message_record language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns setof pgmq.message_record language plpgsql as $$
 begin
-    return query select * from pgmq.set_vt(queue_name, array[msg_id], clock_timestamp() + make_interval(secs => vt));
+    return query execute pg_catalog.format('select * from %s(array[$1], $2)', pgmq._planned('set_vt', queue_name))
+        using msg_id, pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(secs => vt);
 end
 $$;
