@@ -41,6 +41,6 @@ def judge_round(directory: Path) -> tuple[list[Violation], dict[str, int]]:
         "deliveries": sum(len(found) for found in facts.deliveries.values()),
         "operations": len(facts.ops),
     }
-    last_words = (directory / "errors.log").read_text().splitlines()
-    failed = [Violation("errors", "-", f"an actor failed: {last_words[-1]}")] if last_words else []
+    failures = [line for line in (directory / "errors.log").read_text().splitlines() if line[:1].strip()]  # a trace is indented
+    failed = [Violation("errors", "-", f"an actor failed: {failures[-1]}")] if failures else []
     return judge(facts) + failed, size
