@@ -25,11 +25,3 @@ def look(dsn: str) -> Callable[..., list[tuple]]:
             return connection.execute(query, args or None).fetchall()
 
     return look
-
-
-@pytest.fixture(scope="module")
-def partitions(module_dsn: str) -> None:
-    """Partitioned queues are there. To be removed when they are: nothing else may be missing."""
-    with psycopg.connect(module_dsn) as connection:
-        if connection.execute("select to_regproc('pgmq.create_partitioned') is null").fetchone() == (True,):
-            pytest.skip("pgmq.create_partitioned and convert_archive_partitioned are still being written")

@@ -381,7 +381,7 @@ async def test_its_listeners_hear_of_an_insert(peer, look):
 
 
 @pytest.mark.parametrize(("interval", "retention"), [(10, 100), ("1 day", "7 days")])
-async def test_a_partitioned_queue_works_like_any_other(peer, partitions, partman_dsn, interval, retention):
+async def test_a_partitioned_queue_works_like_any_other(peer, partman_dsn, interval, retention):
     await peer.create_partitioned_queue("parts", partition_interval=interval, retention_interval=retention)
 
     assert await peer.send_batch("parts", [{"n": n} for n in range(3)]) == [1, 2, 3]
@@ -391,7 +391,7 @@ async def test_a_partitioned_queue_works_like_any_other(peer, partitions, partma
     assert await peer.drop_queue("parts") is True
 
 
-async def test_an_archive_becomes_partitioned(peer, partitions, partman_dsn, look):
+async def test_an_archive_becomes_partitioned(peer, partman_dsn, look):
     await peer.convert_archive_partitioned("mail", partition_interval=10, retention_interval=100, leading_partition=2)
 
     await peer.send("mail", {"n": 1})

@@ -196,7 +196,7 @@ async def test_metrics_tell_length_ages_and_totals(peer, put):
 
 
 @pytest.mark.parametrize(("interval", "retention"), [(10, 100), ("1 day", "7 days")])
-async def test_a_partitioned_queue_is_created_and_dropped(peer, partitions, partman_dsn, interval, retention):
+async def test_a_partitioned_queue_is_created_and_dropped(peer, partman_dsn, interval, retention):
     await peer.create_partitioned_queue("parts", partition_interval=interval, retention_interval=retention)
 
     assert await peer.drop_queue("parts", partitioned=True) is True
