@@ -437,6 +437,17 @@ def test_under_repeatable_read_sending_works_and_leaves_partitions_to_others(cut
     assert partitions(cut)[-2] == "q_mail_p80"
 
 
+def test_a_transaction_that_is_prepared_for_a_second_phase_leaves_partitions_to_others(cut):
+    cut.run("begin")
+    send(cut, 60)
+    cut.run("commit /* the server would have to be set up for: prepare transaction */")
+    assert partitions(cut)[-2] == "q_mail_p20"
+
+    send(cut, 10)
+
+    assert partitions(cut)[-2] == "q_mail_p90"
+
+
 def test_what_goes_wrong_in_maintenance_never_fails_a_send(cut):
     cut.run("create table pgmq.q_evil (like pgmq.q_mail)")
     cut.run("alter table pgmq.q_mail attach partition pgmq.q_evil for values from (35) to (1000)")

@@ -35,7 +35,8 @@ create or replace function pgmq._partitions_follow()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if current_setting('hanjul.partitions_seen', true) is distinct from tg_argv[0]
-       and current_setting('transaction_isolation') like 'read %' then  -- others see what was, not what is
+       and current_setting('transaction_isolation') like 'read %'  -- others see what was, not what is
+       and coalesce(current_query(), '') !~* '\mprepare\s+transaction\M' then  -- it would keep its locks until the second phase
         perform set_config('hanjul.partitions_seen', tg_argv[0], true);
         perform pgmq._look_after(tg_argv[0], interval '100 milliseconds');
     end if;
