@@ -352,8 +352,10 @@ def test_clients_at_work_lose_nothing(theirs: str, run: Run) -> None:
         reader = clients.submit(finish, lambda: len(sender.result()) if sender.done() else None)
         while run(theirs, "select count(*) < 20 from pgmq.a_mail") == [(True,)]:
             pass
-        adopt(theirs, lock_timeout_s=20)
-        adopted.set()
+        try:
+            adopt(theirs, lock_timeout_s=20)
+        finally:
+            adopted.set()
         sent, read = sender.result(timeout=60), reader.result(timeout=60)
 
     assert sorted(read) == sorted(sent) == sorted(set(sent))

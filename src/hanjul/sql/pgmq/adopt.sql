@@ -149,7 +149,7 @@ returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     g record;
 begin
-    delete from their_grants f where f.kind = 'function' and to_regprocedure(f.object) is null;
+    delete from their_grants f where case f.kind when 'function' then to_regprocedure(f.object) is null end;
     for g in select distinct f.object from their_grants f where f.kind = 'function' loop
         execute format('revoke execute on function %s from public', g.object);
     end loop;
