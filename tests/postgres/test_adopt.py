@@ -421,6 +421,22 @@ def test_rights_that_were_given_are_kept(pasted: str, run: Run, role: str) -> No
     assert run(visiting, "select pgmq.send('mail', '1')") == [(1,)]
 
 
+def test_who_owned_the_queues_goes_on_owning_and_making_them(empty_dsn: str, run: Run, role: str, upstream_sql: str) -> None:
+    url = urlsplit(empty_dsn)
+    owner = url._replace(netloc=f"{role}:x@{url.hostname}:{url.port}").geturl()
+    run(empty_dsn, f"grant create on database {url.path[1:]} to {role}")
+    run(owner, upstream_sql.replace("pg_monitor", role))
+    run(owner, "select pgmq.create('mail'), pgmq.send('mail', '1'), pgmq.enable_notify_insert('mail')")
+
+    adopt(empty_dsn)
+
+    owned = "select distinct relowner::regrole::text from pg_class where relname ~ '^[qab]_mail'"
+    assert run(empty_dsn, owned) == [(role,)]
+    assert run(owner, "select pgmq.send('mail', '2'), pgmq.create('post'), pgmq.send('post', '1')") == [(2, "", 1)]
+    assert run(owner, "select msg_id from pgmq.read('mail', 0, 9)") == [(1,), (2,)]
+    assert run(owner, "select pgmq.archive('mail', 1), pgmq.drop_queue('mail')") == [(True, True)]
+
+
 REFUSED = {
     "rule _RETURN on view public.numbers depends on function pgmq.metrics_all()": """
         create view numbers as select * from pgmq.metrics_all()""",
