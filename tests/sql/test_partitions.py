@@ -492,6 +492,24 @@ def test_senders_who_may_only_send_have_their_partitions_made(cut, connect):
     assert cut.column(owners) == cut.column("select relowner from pg_class where relname = 'q_mail'")
 
 
+def test_upkeep_runs_with_the_rights_of_the_queues_owner(cut):
+    cut.run("create role owner_of_mail")
+    cut.run("grant usage, create on schema pgmq to owner_of_mail")
+    cut.run("grant select, insert on pgmq.meta, pgmq.partitioning to owner_of_mail")
+    cut.run("set role owner_of_mail")
+    cut.run("select pgmq.create_partitioned('own', '10', '30', 2)")
+    cut.run("reset role")
+
+    send(cut, 55, "own")
+    maintain(cut)
+
+    assert partitions(cut, "q_own")[-2] == "q_own_p70"
+    owners = cut.column("select distinct relowner::regrole::text from pg_class where relname ~ '^[qa]_own'")
+    cut.run("drop owned by owner_of_mail")
+    cut.run("drop role owner_of_mail")
+    assert owners == ["owner_of_mail"]
+
+
 # the weak spots of the contract
 
 
@@ -553,6 +571,7 @@ def test_weak_spot_15_a_dropped_queue_leaves_nothing_behind(db):
     assert db.one("select pgmq.drop_queue('mail')") is True
 
     assert db.rows(left) == before
+    assert db.notices == []
 
 
 @pytest.mark.parametrize("intervals", KINDS)

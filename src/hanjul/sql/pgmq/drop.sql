@@ -19,6 +19,9 @@ begin
     perform pgmq._forget_partman(qtable, atable);
     execute format('drop table if exists pgmq.%I, pgmq.%I', qtable, atable);
     perform pgmq._unplan(queue_name);
+    if to_regproc(format('pgmq.%I', pgmq._planned_name('upkeep', queue_name))) is not null then
+        execute format('drop function pgmq.%I', pgmq._planned_name('upkeep', queue_name));
+    end if;
     return true;
 end
 $$;

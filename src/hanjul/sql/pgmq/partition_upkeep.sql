@@ -13,6 +13,8 @@
 -- insert under way knows the partitions that were there when it began, and would fail. Both wait 50 ms for it, then leave
 -- it to a later commit, at least a second later: whoever keeps a transaction open cannot make senders wait.
 -- Nothing here can fail a send: what goes wrong is undone, and told in the server's log.
+-- Rights: each queue has a function pgmq."upkeep.<queue>" that belongs to the queue's owner and runs with his rights, so that
+-- whoever may send has the partitions made, and nobody's tables are touched with the rights of somebody else.
 
 -- _follow_partitions(...): the trigger. By time, a message in the default partition means that the queue was idle for
 -- long: then every one of them asks.
@@ -38,7 +40,8 @@ begin
        and current_setting('transaction_isolation') like 'read %'  -- others see what was, not what is
        and coalesce(current_query(), '') !~* '\mprepare\s+transaction\M' then  -- it would keep its locks until the second phase
         perform set_config('hanjul.partitions_seen', tg_argv[0], true);
-        perform pgmq._look_after(tg_argv[0], interval '100 milliseconds');
+        execute format('select pgmq.%I($1, $2)', pgmq._planned_name('upkeep', substr(tg_argv[0], 3)))
+            using tg_argv[0], interval '100 milliseconds';
     end if;
     return null;
 exception when others then
@@ -52,48 +55,43 @@ $$;
 create or replace function pgmq.maintain_partitions(queue_name text)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    table_name text;
-    done boolean := true;
+    planned text := format('pgmq.%I', pgmq._planned_name('upkeep', queue_name));
+    prefix text;
+    done boolean;
+    all_done boolean := true;
 begin
     if current_setting('transaction_isolation') not like 'read %' then
         raise exception 'partitions are maintained under READ COMMITTED only' using errcode = 'invalid_transaction_state';
     end if;
-    for table_name in
-        select p.table_name from pgmq.partitioning p
-        where p.table_name in (pgmq.format_table_name(maintain_partitions.queue_name, 'q'), pgmq.format_table_name(maintain_partitions.queue_name, 'a'))
-        order by 1 desc
-    loop
-        done := pgmq._look_after(table_name, interval '1 second') and done;
-    end loop;
-    return done;
+    if to_regproc(planned) is not null then
+        foreach prefix in array array['q', 'a'] loop
+            execute format('select %s($1, $2)', planned) into done
+                using pgmq.format_table_name(queue_name, prefix), interval '1 second';
+            all_done := done and all_done;
+        end loop;
+    end if;
+    return all_done;
 end
 $$;
 
--- _look_after(table_name, patience): upkeep by whoever may, as the table's owner: the caller himself, or the role that
--- has installed us. `patience`: how long rows are moved at most.
-create or replace function pgmq._look_after(table_name text, patience interval)
-returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+-- _plan_upkeep(queue_name): write the queue's function, for the owner of its tables. SECURITY DEFINER: see above.
+create or replace function pgmq._plan_upkeep(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    parent regclass := to_regclass(format('pgmq.%I', table_name));
+    named text := pgmq._planned_name('upkeep', queue_name);
+    owner regrole := (select c.relowner from pg_class c where c.oid = format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))::regclass);
 begin
-    if not pg_try_advisory_xact_lock(1751215724, hashtext(table_name)) then
-        return false;
+    execute format($plan$
+        create or replace function pgmq.%I(table_name text, patience interval)
+        returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $upkeep$
+        begin
+            return lower(substr(table_name, 3)) = %L and pgmq._upkeep(table_name, least(patience, interval '1 second'));
+        end
+        $upkeep$
+    $plan$, named, lower(queue_name));
+    if owner::oid <> (select p.proowner from pg_proc p where p.oid = format('pgmq.%I', named)::regproc) then
+        execute format('alter function pgmq.%I owner to %s', named, owner);
     end if;
-    if pg_has_role((select c.relowner from pg_class c where c.oid = parent), 'usage') then
-        return pgmq._upkeep(table_name, patience);
-    end if;
-    return pgmq._upkeep_by_installer(table_name, patience);
-end
-$$;
-
--- _upkeep_by_installer(...): SECURITY DEFINER, for senders that may only insert; on his own tables alone, because what
--- hangs on a table runs with the rights of whoever touches it.
-create or replace function pgmq._upkeep_by_installer(table_name text, patience interval)
-returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-    return exists (select from pg_class c join pg_roles r on r.oid = c.relowner
-                   where c.oid = to_regclass(format('pgmq.%I', table_name)) and r.rolname = current_user)
-           and pgmq._upkeep(table_name, patience);
 end
 $$;
 
@@ -108,7 +106,11 @@ declare
     moved boolean := false;
 begin
     select * into p from pgmq.partitioning t where t.table_name = _upkeep.table_name;
-    if p.tried_at > clock_timestamp() - interval '1 second' and patience < interval '1 second' then
+    if not found then
+        return true;
+    elsif not pg_try_advisory_xact_lock(1751215724, hashtext(table_name)) then  -- somebody else is at it
+        return false;
+    elsif p.tried_at > clock_timestamp() - interval '1 second' and patience < interval '1 second' then
         return false;
     end if;
     perform set_config('lock_timeout', (extract(epoch from patience) * 500)::integer::text, true);

@@ -83,6 +83,7 @@ begin
                    case when octet_length(index_name) <= 63 then quote_ident(index_name) end, parent, control);
     perform pgmq._create_partition(parent, fallback);
     execute format('alter table pgmq.%I attach partition pgmq.%I default', parent, fallback);
+    perform pgmq._plan_upkeep(queue_name);
     perform pgmq._follow_partitions(parent, fallback, control, partition_interval);
     perform pgmq._add_partitions(p, interval '0') from pgmq.partitioning p where p.table_name = parent;
 end
