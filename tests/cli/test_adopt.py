@@ -67,3 +67,10 @@ def test_what_is_refused_has_an_exit_code_of_its_own(cli: Run, theirs: str) -> N
     assert "hanjul: table pgmq.q_mail is in use by process" in in_use.stderr
     assert "nothing was changed: end that, or try again with a longer --lock-timeout" in in_use.stderr
     assert "view public.queues depends on table pgmq.meta" in depended_on.stderr
+
+
+def test_a_dry_run_in_the_wrong_place_is_not_a_real_one(cli: Run, theirs: str) -> None:
+    answer = cli("migrate", "--dry-run", "adopt", DATABASE_URL=theirs)
+
+    assert (answer.returncode, "--dry-run belongs behind adopt" in answer.stderr) == (2, True)
+    assert "queue mail" in cli("migrate", "adopt", "--dry-run", DATABASE_URL=theirs).stdout

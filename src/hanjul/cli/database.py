@@ -28,6 +28,8 @@ def migrate(context: click.Context, *, dry_run: bool) -> None:
       hanjul migrate status
     """
     if context.invoked_subcommand is not None:
+        if dry_run:  # never take for a real run what was meant to be a dry one
+            raise click.UsageError(f"--dry-run belongs behind {context.invoked_subcommand}")
         return
     with address(settings()) as url:
         if dry_run:
