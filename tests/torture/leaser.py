@@ -41,7 +41,7 @@ class Leaser:
         if not rows:
             time.sleep(self._rng.uniform(0, 0.03))
         late_s = lease_s + self._rng.choice((0.01, 0.05, 0.3))  # just after the next has claimed them
-        time.sleep(self._rng.choices((0, 0.01, 0.2, late_s), (55, 35, 6, 4))[0])
+        time.sleep(self._rng.choices((0, 0.01, 0.2, late_s), (52, 33, 6, 9))[0])
         spent = [(row[0], row[1]) for row in rows if row[1] - row[2] >= LEASED[QUEUE]]
         self._reject(spent, "max_attempts")
         pairs = [(row[0], row[1]) for row in rows if row[1] - row[2] < LEASED[QUEUE]]

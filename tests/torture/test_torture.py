@@ -16,13 +16,7 @@ from tests.torture.scene import QUEUES
 from tests.torture.stage import Stage, stage
 
 SECONDS = float(os.environ.get("TORTURE_SECONDS", "12"))
-FEW = {
-    "a claim takes what is leased",
-    "an ack is not fenced",
-    "a pop loses one of several",
-    "a header is lost",
-    "a release is charged",
-}
+FEW = {"a claim takes what is leased", "a refusal is not told", "a rejected message is lost", "a header is lost"}
 
 pytestmark = [pytest.mark.xdist_group("torture"), pytest.mark.timeout(400)]
 
