@@ -208,6 +208,7 @@ STEPS = st.lists(
         st.tuples(st.sampled_from(["send", "take", "pop"]), PEERS, st.integers(1, 4)),
         st.tuples(st.sampled_from(["begin", "commit", "rollback"]), PEERS),
         st.just(("tidy",)),
+        st.just(("advance",)),
         st.just(("hold",)),
     ),
     min_size=8,
@@ -233,6 +234,7 @@ def test_no_order_of_commits_hides_a_message(sessions, steps):
     db.run(f"select pgmq.create('{queue}')")
     peers = [Peer(worker, queue) for worker in workers]
     others = {"tidy": lambda: db.run(f"select pgmq._tidy('{queue}')"),
+              "advance": lambda: db.run(f"select pgmq._advance('{queue}')"),
               "hold": lambda: holder.run("rollback; begin isolation level repeatable read; select 1")}  # fmt: skip
     try:
         for name, *args in steps:

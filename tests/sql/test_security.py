@@ -125,7 +125,7 @@ def test_every_function_pins_the_search_path_or_is_called_below_with_a_hostile_o
 def test_only_scan_bounds_and_partitions_are_kept_with_more_rights_than_the_caller_has(queue_of_each_kind):
     definers = "select proname from pg_proc where pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace) and prosecdef"
 
-    assert sorted(queue_of_each_kind.column(definers)) == ["_missed", "_park", "_tidy", "_tried", "upkeep.cut"]
+    assert sorted(queue_of_each_kind.column(definers)) == ["_advance", "_missed", "_park", "_tidy", "_tried", "upkeep.cut"]
 
 
 def test_a_function_that_rules_plans_out_rules_the_compiler_out_too(queue_of_each_kind):

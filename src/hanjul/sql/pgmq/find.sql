@@ -9,8 +9,8 @@
 create or replace function pgmq._find()
 returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
     select '
-    if random() < 0.0025 * least(qty, 100) then
-        perform pgmq._tidy({name});
+    if random() < 0.01 * least(qty, 25) then
+        perform pgmq._advance({name});
     end if;
     for look in 1 .. 2 loop
         if exists (select from {q} c where c.due <= ts) then
