@@ -13,7 +13,7 @@
 -- insert under way knows the partitions that were there when it began, and would fail. Both wait 50 ms for it, then leave
 -- it to a later commit, at least a second later: whoever keeps a transaction open cannot make senders wait.
 -- Nothing here can fail a send: what goes wrong is undone, and told in the server's log.
--- Rights: each queue has a function pgmq."upkeep.<queue>" that belongs to the queue's owner and runs with his rights, so that
+-- Rights: each queue has "upkeep.<queue>", a function that belongs to the queue's owner and runs with his rights, so that
 -- whoever may send has the partitions made, and nobody's tables are touched with the rights of somebody else.
 
 -- _follow_partitions(...): the trigger. By time, a message in the default partition means that the queue was idle for
