@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant("an ack only says so", r"pgmq\.ack\.leased", r"delete from (\S+) m", r"update \1 m set settled = m.settled", "I9"),
     Mutant("an ack is not fenced", r"pgmq\.ack\.leased", r"and case when alike.*? end returning", "returning", "I1 I6"),
     Mutant("a nack is not fenced", r"pgmq\.nack\.leased", FENCED + r"(.*?)returning m\.msg_id, m\.read_ct",
-           r"m.read_ct >= l.attempt\1returning l.msg_id, l.attempt", "I3 I6"),
+           r"m.read_ct >= l.attempt\1returning l.msg_id, l.attempt as read_ct", "I3 I6"),
     Mutant("a refusal is not told", r"hanjul\._refused", "from pair p", "from (select * from pair where false) p", "I5 I6 I9"),
     Mutant("what was nacked can be acked", r"pgmq\.ack\.leased", r"and m\.settled < m\.read_ct", "", "I6"),
     Mutant("an ack loses the headers", r"pgmq\.ack_to_archive\.leased", r"m\.headers\)", "null::jsonb)", "I12"),
