@@ -1,4 +1,4 @@
-"""hanjul migrate adopt: what is told, and with which exit code."""
+"""hanjul adopt: what is told, and with which exit code."""
 
 import json
 from collections.abc import Callable
@@ -23,9 +23,9 @@ def theirs(empty_dsn: str) -> str:
 
 
 def test_a_dry_run_tells_queue_by_queue_and_the_real_one_does_it_once(cli: Run, theirs: str) -> None:
-    dry = cli("migrate", "adopt", "--dry-run", DATABASE_URL=theirs)
-    first = cli("migrate", "adopt", DATABASE_URL=theirs)
-    second = cli("migrate", "adopt", DATABASE_URL=theirs)
+    dry = cli("adopt", "--dry-run", DATABASE_URL=theirs)
+    first = cli("adopt", DATABASE_URL=theirs)
+    second = cli("adopt", DATABASE_URL=theirs)
 
     assert "queue mail, standard: 2 messages, 1 of them not visible yet, 0 archived, 0.1 MiB" in dry.stdout
     assert "  drop index pgmq.q_mail_vt_idx" in dry.stdout
@@ -38,9 +38,9 @@ def test_a_dry_run_tells_queue_by_queue_and_the_real_one_does_it_once(cli: Run, 
 
 
 def test_a_program_reads_it_as_json(cli: Run, theirs: str) -> None:
-    dry = json.loads(cli("migrate", "adopt", "--dry-run", "--json", DATABASE_URL=theirs).stdout)
-    done = json.loads(cli("migrate", "adopt", "--json", DATABASE_URL=theirs).stdout)
-    again = json.loads(cli("migrate", "adopt", "--json", DATABASE_URL=theirs).stdout)
+    dry = json.loads(cli("adopt", "--dry-run", "--json", DATABASE_URL=theirs).stdout)
+    done = json.loads(cli("adopt", "--json", DATABASE_URL=theirs).stdout)
+    again = json.loads(cli("adopt", "--json", DATABASE_URL=theirs).stdout)
 
     assert (dry["dry_run"], dry["found"]) == (True, "PGMQ's SQL, 1.13 or later")
     assert [(queue["queue_name"], queue["messages"], queue["gone"]) for queue in dry["queues"]] == [
@@ -52,16 +52,16 @@ def test_a_program_reads_it_as_json(cli: Run, theirs: str) -> None:
 
 
 def test_migrate_points_to_it(cli: Run, theirs: str) -> None:
-    assert "`hanjul migrate adopt --dry-run` tells what taking it over would mean" in cli("migrate", DATABASE_URL=theirs).stderr
+    assert "`hanjul adopt --dry-run` tells what taking it over would mean" in cli("migrate", DATABASE_URL=theirs).stderr
 
 
 def test_what_is_refused_has_an_exit_code_of_its_own(cli: Run, theirs: str) -> None:
     with psycopg.connect(theirs) as busy:
         busy.execute("select pgmq.send('mail', '3')")
-        in_use = cli("migrate", "adopt", "--lock-timeout", "0.1", DATABASE_URL=theirs)
+        in_use = cli("adopt", "--lock-timeout", "0.1", DATABASE_URL=theirs)
     with psycopg.connect(theirs, autocommit=True) as conn:
         conn.execute("create view public.queues as select * from pgmq.meta")
-    depended_on = cli("migrate", "adopt", DATABASE_URL=theirs)
+    depended_on = cli("adopt", DATABASE_URL=theirs)
 
     assert (in_use.returncode, depended_on.returncode) == (3, 6)
     assert "hanjul: table pgmq.q_mail is in use by process" in in_use.stderr
@@ -70,7 +70,7 @@ def test_what_is_refused_has_an_exit_code_of_its_own(cli: Run, theirs: str) -> N
 
 
 def test_a_dry_run_in_the_wrong_place_is_not_a_real_one(cli: Run, theirs: str) -> None:
-    answer = cli("migrate", "--dry-run", "adopt", DATABASE_URL=theirs)
+    answer = cli("migrate", "--dry-run", "status", DATABASE_URL=theirs)
 
-    assert (answer.returncode, "--dry-run belongs behind adopt" in answer.stderr) == (2, True)
-    assert "queue mail" in cli("migrate", "adopt", "--dry-run", DATABASE_URL=theirs).stdout
+    assert (answer.returncode, "status changes nothing" in answer.stderr) == (2, True)
+    assert "queue mail" in cli("adopt", "--dry-run", DATABASE_URL=theirs).stdout

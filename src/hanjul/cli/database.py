@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from hanjul.cli.output import as_json, plain, print_json, print_table, show
 from hanjul.clients import address, migrated_address
 from hanjul.config import settings
 from hanjul.model.errors import BadInput
-from hanjul.postgres import adopt as adoption
 from hanjul.postgres import migrate as schema
 from hanjul.postgres import script
 from hanjul.sql import extension_files, install_script
@@ -28,8 +26,8 @@ def migrate(context: click.Context, *, dry_run: bool) -> None:
       hanjul migrate status
     """
     if context.invoked_subcommand is not None:
-        if dry_run:  # never take for a real run what was meant to be a dry one
-            raise click.UsageError(f"--dry-run belongs behind {context.invoked_subcommand}")
+        if dry_run:
+            raise click.UsageError(f"{context.invoked_subcommand} changes nothing; --dry-run is for migrate itself")
         return
     with address(settings()) as url:
         if dry_run:
@@ -59,67 +57,7 @@ def status(*, as_json: bool) -> None:
 def _tell_of_pgmq(plan: schema.Plan) -> None:
     if plan.pgmq_is_foreign:
         said = "schema pgmq belongs to another installation of pgmq; it was left alone, hanjul works with it"
-        click.echo(f"{said}; `hanjul migrate adopt --dry-run` tells what taking it over would mean", err=True)
-
-
-@migrate.command(short_help="Take over an existing installation of PGMQ, in place.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done, and count the messages.")
-@click.option("--keep-extension", is_flag=True, help="Leave the extension's name registered, without content.")
-@click.option(
-    "--lock-timeout",
-    type=click.FloatRange(0.001, 3600),
-    default=adoption.LOCK_TIMEOUT_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for one table in use.",
-)
-@as_json
-def adopt(*, dry_run: bool, keep_extension: bool, lock_timeout: float, as_json: bool) -> None:
-    """Take over PGMQ, the extension or its SQL, with its queues and every message: in one transaction, or not at all.
-
-    \b
-    Examples:
-      hanjul migrate adopt --dry-run
-      hanjul migrate adopt
-    """
-    told = (lambda _line: None) if as_json else (lambda step: click.echo(f"adopting  {step}"))
-    with address(settings()) as url:
-        if dry_run:
-            done = adoption.look(url, keep_extension=keep_extension)
-        else:
-            done = adoption.adopt(url, told, keep_extension=keep_extension, lock_timeout_s=lock_timeout)
-    if as_json:
-        print_json({"dry_run": dry_run, **msgspec.to_builtins(done)})
-    elif done.found is None:
-        click.echo("nothing to do: there is no installation of pgmq besides hanjul's")
-    elif dry_run:
-        _print_adoption(done)
-    else:
-        click.echo(f"done: {sum(not queue.gone for queue in done.queues)} queues adopted")
-        _print_notes(done)
-
-
-def _print_adoption(found: adoption.Adoption) -> None:
-    click.echo(f"found {found.found}; nothing was changed. To be done, in one transaction:")
-    for queue in found.queues:
-        if not queue.gone:
-            size = f"{(queue.bytes or 0) / 2**20:.1f} MiB"
-            counts = f"{queue.messages} messages, {queue.parked} of them not visible yet, {queue.archived} archived"
-            click.echo(f"queue {queue.queue_name}, {queue.kind}: {counts}, {size}")
-        else:
-            click.echo(f"queue {queue.queue_name}:")
-        for step in queue.steps:
-            click.echo(f"  {step}")
-    _print_notes(found)
-
-
-def _print_notes(found: adoption.Adoption) -> None:
-    if found.extension is not None:
-        click.echo("extension pgmq: " + ("kept, without content" if found.extension == "keep" else "dropped, without its tables"))
-    for name in found.lost:
-        click.echo(f"function pgmq.{name}: goes, hanjul has none", err=True)
-    for name in found.kept:
-        click.echo(f"function pgmq.{name}: is not PGMQ's, it stays", err=True)
+        click.echo(f"{said}; `hanjul adopt --dry-run` tells what taking it over would mean", err=True)
 
 
 @click.command(short_help="Print the schema as one SQL file, or run one.")

@@ -66,7 +66,11 @@ def _database_checks(url: str, config: Settings) -> Iterator[Check]:
         yield "schema", False, "the functions are another version's; run: hanjul migrate"
     else:
         yield "schema", True, "up to date"
-    owner = "another installation of pgmq; hanjul works with it" if found.pgmq_is_foreign else "hanjul"
+    owner = (
+        "another installation of pgmq; hanjul works with it, and `hanjul adopt` takes it over"
+        if found.pgmq_is_foreign
+        else "hanjul"
+    )
     yield "schema pgmq is from", True, owner
     if not found.pending:
         yield _wakeups(url, config)

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from hanjul.cli import database, demo, doctor, queues, serve
+from hanjul.cli import adopt, database, demo, doctor, queues, serve
 from hanjul.model.errors import BadInput, HanjulError, InvalidSettings, NotFound, PermissionDenied, SchemaMismatch, Unavailable
 
 EXIT_CODES: list[tuple[type[HanjulError], int]] = [
@@ -42,6 +42,7 @@ def hanjul() -> None:
 hanjul.add_command(serve.up)
 hanjul.add_command(serve.worker)
 hanjul.add_command(database.migrate)
+hanjul.add_command(adopt.adopt)
 hanjul.add_command(database.sql)
 hanjul.add_command(queues.queue)
 hanjul.add_command(doctor.doctor)
