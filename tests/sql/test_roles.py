@@ -377,8 +377,8 @@ def test_a_name_that_needs_quotes_is_quoted(db):
     ("arguments", "sqlstate"),
     [
         ("'none', 'hanjul_producer', 'producer'", "42P01"),
-        ("'mail', 'no such role', 'producer'", "42704"),
-        ("'mail', 'public', 'producer'", "42704"),
+        ("'mail', 'no such role', 'producer'", "22023"),
+        ("'mail', 'public', 'producer'", "22023"),
         ("'mail', 'hanjul_producer', 'owner'", "22023"),
         ("'mail', 'hanjul_producer', null", "22023"),
     ],

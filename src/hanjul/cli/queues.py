@@ -6,14 +6,20 @@ import click
 import msgspec
 
 from hanjul.cli.output import as_json, show
-from hanjul.clients import connect_sync
+from hanjul.clients import connect_sync, migrated_address
+from hanjul.config import settings
+from hanjul.model.call import Call
 from hanjul.model.errors import InvalidMessage
+from hanjul.model.names import queue_name
+from hanjul.postgres import DatabaseSync
 
 MESSAGE = ["msg_id", "read_ct", "enqueued_at", "vt", "message", "headers"]
 METRICS = ["queue_name", "queue_length", "queue_visible_length", "oldest_msg_age_sec", "newest_msg_age_sec", "total_messages"]
 
 name = click.argument("queue", metavar="QUEUE")
 quantity = click.option("--qty", default=1, show_default=True, help="How many messages at most.")
+role = click.option("--role", required=True, help="A role of the PostgreSQL server.")
+kind = click.option("--as", "kind", required=True, type=click.Choice(["producer", "consumer", "admin"]), help="What it may do.")
 confirmed = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -27,6 +33,7 @@ def queue() -> None:
       hanjul queue send email_jobs '{"to": "user@example.com"}' --delay 60
       hanjul queue read email_jobs --vt 30 --qty 10 --json
       hanjul queue redrive email_jobs
+      hanjul queue grant email_jobs --role website --as producer
     """
 
 
@@ -151,6 +158,38 @@ def redrive(queue: str, qty: int | None, *, only_list: bool, as_json: bool) -> N
             show(queues.dead_letters(queue, qty=100 if qty is None else qty), columns, as_json=as_json, empty="no dead letters")
         else:
             click.echo(f"{len(queues.redrive(queue, qty=qty))} messages put back into {queue}")
+
+
+@queue.command(short_help="Let a role of the server use a queue.")
+@name
+@role
+@kind
+def grant(queue: str, role: str, kind: str) -> None:
+    """Let a role use a queue: a producer sends, a consumer reads and settles, the admin owns it.
+
+    \b
+    Examples:
+      hanjul queue grant email_jobs --role website --as producer
+      hanjul queue grant email_jobs --role mailer --as consumer
+    """
+    _change_rights("hanjul.grant_queue", queue, role, kind)
+    click.echo(f"role {role} is {kind} of queue {queue}")
+
+
+@queue.command(short_help="Take a role's rights on a queue away.")
+@name
+@role
+@kind
+def revoke(queue: str, role: str, kind: str) -> None:
+    """Take away what `hanjul queue grant` gave."""
+    _change_rights("hanjul.revoke_queue", queue, role, kind)
+    click.echo(f"role {role} is no {kind} of queue {queue}")
+
+
+def _change_rights(function: str, queue: str, role: str, kind: str) -> None:
+    arguments = {"queue_name text": queue_name(queue), "role text": role, "as_what text": kind}
+    with migrated_address(settings()) as url, DatabaseSync(url, max_connections=1) as database:
+        database.rows(Call(function, arguments, row=lambda _nothing: None, repeatable=True))
 
 
 def _raw(what: str, text: str) -> msgspec.Raw:

@@ -81,7 +81,7 @@ begin
         raise exception 'a role is granted a queue as producer, consumer or admin, not as %', coalesce(quote_literal(as_what), 'NULL')
             using errcode = 'invalid_parameter_value';
     elsif not exists (select from pg_roles r where r.rolname = role) then
-        raise exception 'role "%" does not exist', role using errcode = 'undefined_object';
+        raise exception 'role "%" does not exist', role using errcode = 'invalid_parameter_value';
     end if;
 end
 $$;
