@@ -262,3 +262,17 @@ async def test_many_deaths_lose_no_acknowledged_message(queues: Queues, dsn: str
 
     stored = {message.msg_id for message in await queues.peek("mail", qty=1000)}
     assert set(sent) <= stored
+
+
+async def test_a_server_that_dies_while_it_is_being_asked_at_the_start_is_told_as_any_other() -> None:
+    async def dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)  # the client's start; then: welcome, and I am ready
+        writer.write(b"R" + (8).to_bytes(4) + (0).to_bytes(4) + b"Z" + (5).to_bytes(4) + b"I")
+        await reader.read(1024)
+        writer.close()
+
+    async with await asyncio.start_server(dying, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+
+        with pytest.raises(Unavailable):
+            await Database(f"postgresql://u:p@127.0.0.1:{port}/d?sslmode=disable").open()

@@ -131,17 +131,15 @@ class Database:
             return [make(*row) for row in await cursor.fetchall()]
 
     async def _probe(self) -> None:
-        """One connection by itself: a pool would only say that it has none, not why."""
+        """One connection by itself: a pool would only say that it has none, not why. It tells whether a pooler is between."""
         try:
-            conn = await psycopg.AsyncConnection.connect(conninfo(self.url), autocommit=True, prepare_threshold=None)
+            conn = await BoundedAsyncConnection.connect(conninfo(self.url), autocommit=True, prepare_threshold=None)
+            async with conn.within(self._timeout_s):
+                cursor = await conn.execute("select pg_backend_pid()")
+                if await cursor.fetchone() == (conn.info.backend_pid,):  # a pooler invents a number of its own
+                    self._how["prepare_threshold"] = PREPARE_AT
         except (psycopg.Error, OSError) as error:
             raise _refused(self.shown_url, error) from error
-        try:
-            cursor = await conn.execute("select pg_backend_pid()")
-            if await cursor.fetchone() == (conn.info.backend_pid,):  # a pooler invents a number of its own
-                self._how["prepare_threshold"] = PREPARE_AT
-        finally:
-            await conn.close()
 
 
 def _written(value: object) -> object:

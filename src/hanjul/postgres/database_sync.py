@@ -131,17 +131,15 @@ class DatabaseSync:
             return [make(*row) for row in cursor.fetchall()]
 
     def _probe(self) -> None:
-        """One connection by itself: a pool would only say that it has none, not why."""
+        """One connection by itself: a pool would only say that it has none, not why. It tells whether a pooler is between."""
         try:
-            conn = psycopg.Connection.connect(conninfo(self.url), autocommit=True, prepare_threshold=None)
+            conn = BoundedConnection.connect(conninfo(self.url), autocommit=True, prepare_threshold=None)
+            with conn.within(self._timeout_s):
+                cursor = conn.execute("select pg_backend_pid()")
+                if cursor.fetchone() == (conn.info.backend_pid,):  # a pooler invents a number of its own
+                    self._how["prepare_threshold"] = PREPARE_AT
         except (psycopg.Error, OSError) as error:
             raise _refused(self.shown_url, error) from error
-        try:
-            cursor = conn.execute("select pg_backend_pid()")
-            if cursor.fetchone() == (conn.info.backend_pid,):  # a pooler invents a number of its own
-                self._how["prepare_threshold"] = PREPARE_AT
-        finally:
-            conn.close()
 
 
 def _written(value: object) -> object:
