@@ -18,6 +18,7 @@ STATES = {  # rows, before they come, after
 }
 IDS = "(select array_agg(n) from generate_series(1, 100) n)"
 ONES = "array_fill(1, array[100])"
+MIXED = "array_append(array_fill(1, array[99]), 2)"
 CALLS = {
     "pgmq.read('big', 30, 10)": 100,
     "pgmq.read('big', 30, 100)": 1000,
@@ -30,6 +31,8 @@ CALLS = {
     f"pgmq.set_vt('big', {IDS}, 5)": 1000,
     "hanjul.ack('big', '{7}', '{0}')": 10,
     f"hanjul.ack('big', {IDS}, {ONES}, true)": 1000,
+    f"hanjul.ack('big', {IDS}, {MIXED})": 1000,
+    f"hanjul.extend('big', {IDS}, {MIXED}, 30)": 1000,
     f"hanjul.nack('big', {IDS}, {ONES}, array_fill(0.0::float8, array[100]))": 1000,
     f"hanjul.release('big', {IDS}, {ONES}, array_fill(0.0::float8, array[100]))": 1000,
     f"hanjul.extend('big', {IDS}, {ONES}, 30)": 1000,

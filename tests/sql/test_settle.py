@@ -135,6 +135,35 @@ def test_of_two_that_settle_one_delivery_at_once_one_does(claimed, connect, bloc
     assert claimed.column("select msg_id from pgmq.q_mail") == [2]
 
 
+PAIRS = [
+    "hanjul.ack('mail', {}, {})",
+    "hanjul.ack('mail', {}, {}, true)",
+    "hanjul.nack('mail', {}, {}, '{{60, 60}}')",
+    "hanjul.release('mail', {}, {}, '{{60, 60}}')",
+    "hanjul.extend('mail', {}, {}, 60)",
+    "hanjul.reject('mail', {}, {}, '{{no, no}}', '{{no, no}}')",
+]
+
+
+@pytest.mark.parametrize("call", PAIRS)
+@pytest.mark.parametrize(
+    ("msg_ids", "attempts", "refused_pairs"),
+    [
+        ("{2, 1}", "{1, 2}", []),
+        ("{2, 1}", "{1, 1}", [(1, 1, 2)]),
+        ("{2, 1}", "{2, 2}", [(2, 2, 1)]),
+        ("{1, 2}", "{2}", [(2, None, 1)]),
+    ],
+)
+def test_each_message_is_settled_by_its_own_attempt_only(claimed, call, msg_ids, attempts, refused_pairs):
+    claimed.run(EXPIRE)
+    assert claim(claimed, qty=2) == [(1, 2, 0), (2, 1, 0)]
+
+    answer = claimed.rows(f"select * from {call.format(repr(msg_ids), repr(attempts))}")
+
+    assert answer == refused_pairs
+
+
 @pytest.mark.parametrize("call", STALE)
 def test_an_attempt_that_was_never_made_is_refused(mail, call):
     mail.run("select pgmq.send('mail', '1')")
