@@ -1,6 +1,7 @@
 -- Finishing messages by id, whoever holds them: delete forgets, archive keeps. hanjul.ack is the fenced form.
 -- Locks: the rows named, in the order of their ids (the only plan left walks the primary key), so that two batches
 -- over the same messages cannot deadlock.
+-- One message has functions of its own, which hand no rows around: that would cost as much as the delete.
 
 create or replace function pgmq._plan_finish(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -25,6 +26,22 @@ begin
         select msg_id from kept order by msg_id;
 end
     $plan$);
+    perform pgmq._plan_one(queue_name, 'delete_one', '(msg_id bigint) returns boolean', pgmq._one_plan(), $plan$
+begin
+    delete from {q} m where m.msg_id = $1;
+    return found;
+end
+    $plan$);
+    perform pgmq._plan_one(queue_name, 'archive_one', '(msg_id bigint) returns boolean', pgmq._one_plan(), $plan$
+begin
+    with taken as (
+        delete from {q} m where m.msg_id = $1
+        returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
+    insert into {a} (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
+    select * from taken;
+    return found;
+end
+    $plan$);
 end
 $$;
 
@@ -38,10 +55,10 @@ $$;
 create or replace function pgmq.delete(queue_name text, msg_id bigint)
 returns boolean language plpgsql as $$
 declare
-    deleted bigint;
+    deleted boolean;
 begin
-    execute pg_catalog.format('select %s(array[$1])', pgmq._planned('delete', queue_name)) into deleted using msg_id;
-    return deleted is not null;
+    execute pg_catalog.format('select %s($1)', pgmq._planned('delete_one', queue_name)) into deleted using msg_id;
+    return deleted;
 end
 $$;
 
@@ -55,9 +72,9 @@ $$;
 create or replace function pgmq.archive(queue_name text, msg_id bigint)
 returns boolean language plpgsql as $$
 declare
-    archived bigint;
+    archived boolean;
 begin
-    execute pg_catalog.format('select %s(array[$1])', pgmq._planned('archive', queue_name)) into archived using msg_id;
-    return archived is not null;
+    execute pg_catalog.format('select %s($1)', pgmq._planned('archive_one', queue_name)) into archived using msg_id;
+    return archived;
 end
 $$;

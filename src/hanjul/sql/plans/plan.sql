@@ -32,7 +32,7 @@ declare
     planned regprocedure;
 begin
     for planned in
-        select p.oid from unnest('{send,send_batch,send_many,read,claim,claim_groups,pop,delete,archive,set_vt,heads,take,grouped,ack,ack_to_archive,nack,release,extend,reject}'::text[]) operation
+        select p.oid from unnest('{send,send_batch,send_many,read,claim,claim_groups,pop,delete,delete_one,archive,archive_one,set_vt,heads,take,grouped,ack,ack_to_archive,nack,release,extend,reject}'::text[]) operation
         join pg_proc p on p.proname = pgmq._planned_name(operation, queue_name) and p.pronamespace = 'pgmq'::regnamespace
     loop
         execute format('drop function %s', planned);
