@@ -37,7 +37,7 @@ begin
     $look$, qtable, btable) into bound, oldest;
     if known.writers = '{}' and known.last_id >= bound and random() < 0.95 then  -- rounds find more: ids given by hand
         perform setval(btable, least(oldest, known.last_id + 1));
-    elsif random() < 0.25 then
+    elsif random() < 0.5 then
         perform pgmq._tidy(queue_name);
     end if;
 end
