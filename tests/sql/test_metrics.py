@@ -111,7 +111,9 @@ def test_q_info_adds_how_the_rest_stands(mail):
 
 def test_a_long_queue_is_estimated_and_not_counted(mail):
     """Weak spot 11."""
-    mail.run("insert into pgmq.q_mail (vt, message) select now() + interval '1 hour' * (n % 2), '1' from generate_series(1, 300000) n")
+    mail.run(
+        "insert into pgmq.q_mail (vt, message) select now() + interval '1 hour' * (n % 2), '1' from generate_series(1, 300000) n"
+    )
     mail.run("analyze pgmq.q_mail")
     mail.run("begin")
     read = "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = 'q_mail'"
