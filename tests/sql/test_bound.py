@@ -134,6 +134,27 @@ def test_ids_that_start_again_are_read(mail):
     assert mail.column("select message from pgmq.read('mail', 30, 5)") == [2]
 
 
+@pytest.mark.parametrize(
+    "again", ["truncate pgmq.q_mail restart identity", "select pgmq.drop_queue('mail'), pgmq.create('mail')"]
+)
+def test_what_was_known_before_ids_started_again_counts_no_more(mail, connect, again):
+    pass_through(mail, 1000)
+    tidy(mail)
+    for statement in again.split(", "):
+        mail.run(statement if statement.startswith(("select", "truncate")) else f"select {statement}")
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '\"late\"')")
+    pass_through(mail, 10)
+    for _ in range(20):
+        mail.run("select pgmq._advance('mail')")
+        mail.run("select pgmq._tidy('mail')")
+
+    slow.run("commit")
+
+    assert mail.column("select message from pgmq.read('mail', 30, 5)") == ["late"]
+
+
 def test_messages_that_lie_in_the_way_are_parked_and_come_back_when_they_are_due(mail):
     mail.run("insert into pgmq.q_mail (vt, message) select now() + '1 hour', '1' from generate_series(1, 4000)")
     mail.run("select pgmq.send('mail', '2')")

@@ -20,6 +20,7 @@ comment on table hanjul.dead_letter is 'messages that left their queue unhandled
 create table hanjul.scan (
     queue_name text not null,                       -- folded, as in q_<name>
     id         bigint generated always as identity,
+    file       oid not null,                        -- the table's file: a table that was emptied or made anew has another
     bound      bigint not null,                     -- the scan bound
     last_id    bigint not null,                     -- the newest message id that was given out by then
     writers    jsonb not null,                      -- virtual transaction that wrote to the queue then -> from which id on

@@ -12,7 +12,8 @@
 --      stood when it was first seen: when it is gone, the search of step 3 starts there, and finds what it has left.
 -- A round works from what the last one committed to hanjul.scan, the bound included: setval is not rolled back, and a
 -- dump holds a younger sequence than rows. It is made only in what looks like a transaction of one statement that has
--- written nothing, because it sees its own deletes, and because what it locks should not stay locked.
+-- written nothing, because it sees its own deletes, and because what it locks should not stay locked. What was noted of a
+-- table that was emptied, rewritten or dropped since counts no more: ids may have started again.
 -- Parked messages (park below) are not read through the bound: they have an index of their own, by the time they are due.
 
 -- _advance(queue_name): what reads do now and then: move the bound as far as the last round allows, or make one.
@@ -29,7 +30,7 @@ begin
     if not pgmq._may_round(queue_name, qtable, btable) then
         return;
     end if;
-    select * into known from hanjul.scan s where s.queue_name = lower(_advance.queue_name) order by s.id desc limit 1;
+    known := pgmq._known(queue_name, qtable);
     execute format($look$
         select b.last_value, (select c.msg_id from %s c where c.due is null and c.msg_id >= (select b.last_value from %s b)
                               order by c.due, c.msg_id limit 1)
@@ -41,6 +42,26 @@ begin
         perform pgmq._tidy(queue_name);
     end if;
 end
+$$;
+
+-- _known(queue_name, qtable): what the last round noted of the table as it is; nulls if there was none.
+create or replace function pgmq._known(queue_name text, qtable regclass)
+returns hanjul.scan language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    known hanjul.scan;
+begin
+    select * into known from hanjul.scan s where s.queue_name = lower(_known.queue_name) order by s.id desc limit 1;
+    if known.file is distinct from pgmq._file(qtable) then
+        return null;
+    end if;
+    return known;
+end
+$$;
+
+-- _file(qtable): a partitioned table has no file, and is known by itself.
+create or replace function pgmq._file(qtable regclass)
+returns oid language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(pg_relation_filenode(qtable), qtable::oid);
 $$;
 
 -- _may_round(...): true if the bound can be moved here and now; takes the lock under which that is done, to the end of
@@ -81,8 +102,7 @@ begin
           and l.database = (select d.oid from pg_database d where d.datname = current_database())
           and l.pid is distinct from pg_backend_pid());
     execute format('select b.last_value from %s b', btable) into bound;
-    select * into known from hanjul.scan s where s.queue_name = lower(_tidy.queue_name) order by s.id desc limit 1;
-
+    known := pgmq._known(queue_name, qtable);
     start := case
         when random() < 0.005 then 0  -- ids can also be given by hand
         else least(coalesce(known.bound, 0), (select min(w.value::bigint) from jsonb_each_text(known.writers) w where w.key <> all (writers)))
@@ -93,14 +113,14 @@ begin
     if oldest <> bound then
         perform setval(btable, oldest);
     end if;
-    perform pgmq._note_writers(known, queue_name, oldest, last_id, writers);
+    perform pgmq._note_writers(known, queue_name, pgmq._file(qtable), oldest, last_id, writers);
     return oldest < bound;
 end
 $$;
 
 -- _note_writers(...): remember a round. A writer that is new may have ids from the last round's bound on, or, if its
 -- transaction was prepared for a second phase and has changed its name thereby, any.
-create or replace function pgmq._note_writers(known hanjul.scan, queue_name text, bound bigint, last_id bigint, writers text[])
+create or replace function pgmq._note_writers(known hanjul.scan, queue_name text, file oid, bound bigint, last_id bigint, writers text[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     since bigint := least(coalesce(known.bound, 0), bound);
@@ -110,8 +130,11 @@ begin
     if (bound, last_id, noted) = (known.bound, known.last_id, known.writers) then
         return;
     end if;
-    insert into hanjul.scan (queue_name, bound, last_id, writers)
-    values (lower(_note_writers.queue_name), _note_writers.bound, _note_writers.last_id, noted);
+    if known.id is null then
+        delete from hanjul.scan s where s.queue_name = lower(_note_writers.queue_name);
+    end if;
+    insert into hanjul.scan (queue_name, file, bound, last_id, writers)
+    values (lower(_note_writers.queue_name), _note_writers.file, _note_writers.bound, _note_writers.last_id, noted);
     delete from hanjul.scan s where s.queue_name = known.queue_name and s.id = known.id;
 end
 $$;
