@@ -80,7 +80,7 @@ def test_ids_are_generated_by_default_without_a_primary_key_and_without_an_index
 
 
 def test_a_partition_has_the_settings_of_the_hot_layout(cut):
-    assert "fillfactor=50" in cut.one("select reloptions from pg_class where oid = 'pgmq.q_mail_p10'::regclass")
+    assert "fillfactor=45" in cut.one("select reloptions from pg_class where oid = 'pgmq.q_mail_p10'::regclass")
 
 
 @pytest.mark.parametrize(

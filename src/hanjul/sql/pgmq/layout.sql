@@ -60,7 +60,7 @@ $$;
 -- that follows at once. A partitioned table has none itself.
 create or replace function pgmq._hot_storage()
 returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select 'fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, '
+    select 'fillfactor = 45, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, '
            'autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.2';
 $$;
 
