@@ -217,3 +217,24 @@ def test_purging_waits_for_a_sender_and_counts_its_message(mail, connect, blocke
     sender.run("commit")
 
     assert purged.result(10) == [(1,)]
+
+
+def test_writing_a_queues_functions_again_leaves_them_to_those_who_are_at_them(mail, connect):
+    mail.run("prepare claim as select * from hanjul.claim('mail', 30, 1)")
+    oids = mail.rows("select oid, proname from pg_proc where proname like '%.mail' order by 1")
+    connect().run("select pgmq._plan('Mail')")
+
+    assert len(oids) > 15
+    assert mail.rows("select oid, proname from pg_proc where proname like '%.mail' order by 1") == oids
+    mail.run("select pgmq.send('mail', '1')")
+    assert len(mail.rows("execute claim")) == 1
+
+
+def test_a_queues_function_of_another_shape_is_replaced(mail):
+    mail.run('drop function pgmq."pop.mail"')
+    mail.run("""create function pgmq."pop.mail"(old text) returns text language sql as $$ select 'old' $$""")
+
+    mail.run("select pgmq._plan('mail')")
+
+    mail.run("select pgmq.send('mail', '1')")
+    assert mail.column("select message from pgmq.pop('mail')") == [1]

@@ -41,10 +41,13 @@ return coalesce(
 
 -- _plan_one(queue_name, operation, signature, settings, body): one function. `signature`: arguments and what it returns;
 -- `settings`: what is set while it runs. A planner without choices makes one plan, whatever the statistics say.
+-- The function is replaced and not dropped, so that sessions that are at it go on; only another signature, which the
+-- body's first line tells, needs another function.
 create or replace function pgmq._plan_one(queue_name text, operation text, signature text, settings text, body text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     folded text := lower(queue_name);
+    name text := pgmq._planned_name(operation, queue_name);
     part text[];
 begin
     foreach part slice 1 in array array[
@@ -58,8 +61,17 @@ begin
     loop
         body := replace(body, part[1], part[2]);
     end loop;
-    execute format('create function pgmq.%I%s language plpgsql %s as %L',
-                   pgmq._planned_name(operation, queue_name), signature, settings, body);
+    body := format(E'\n-- %s%s', regexp_replace(signature, '\s+', ' ', 'g'), body);
+    perform pgmq._drop_function(p.oid::regprocedure) from pg_proc p
+    where p.proname = name and p.pronamespace = 'pgmq'::regnamespace and split_part(p.prosrc, E'\n', 2) <> split_part(body, E'\n', 2);
+    execute format('create or replace function pgmq.%I%s language plpgsql %s as %L', name, signature, settings, body);
+end
+$$;
+
+create or replace function pgmq._drop_function(function regprocedure)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    execute format('drop function %s', function);
 end
 $$;
 

@@ -5,7 +5,6 @@
 create or replace function pgmq._plan(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    perform pgmq._unplan(queue_name);
     perform pgmq._plan_send(queue_name);
     perform pgmq._plan_read(queue_name);
     perform pgmq._plan_pop(queue_name);
@@ -32,7 +31,9 @@ declare
     planned regprocedure;
 begin
     for planned in
-        select p.oid from unnest('{send,send_batch,send_many,read,claim,claim_groups,pop,delete,delete_one,archive,archive_one,set_vt,heads,take,grouped,ack,ack_to_archive,nack,release,extend,reject}'::text[]) operation
+        select p.oid
+        from unnest('{send,send_batch,send_many,read,claim,claim_groups,pop,delete,delete_one,archive,archive_one,set_vt,take,grouped,
+                      ack,ack_to_archive,nack,release,extend,reject}'::text[]) operation
         join pg_proc p on p.proname = pgmq._planned_name(operation, queue_name) and p.pronamespace = 'pgmq'::regnamespace
     loop
         execute format('drop function %s', planned);
