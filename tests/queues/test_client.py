@@ -252,3 +252,24 @@ async def test_a_message_can_be_compared_and_shown(mail: Queues) -> None:
 
     assert isinstance(message, Message)
     assert "'to': 'ada'" in repr(message)
+
+
+async def test_calls_go_to_the_queues_own_functions(mail: Queues, sql: Callable[..., list[Any]]) -> None:
+    sql("drop function hanjul.send_many, pgmq.read, pgmq.pop, pgmq.delete(text, bigint[]), pgmq.archive(text, bigint[])")
+
+    await mail.send_batch("mail", [1, 2, 3, 4])
+    [first] = await mail.read("mail")
+    await mail.delete("mail", first.msg_id)
+    await mail.archive("mail", 2)
+    [last] = await mail.pop("mail")
+
+    assert (first.message, last.message) == (1, 3)
+
+
+async def test_a_queue_without_functions_of_its_own_is_served_all_the_same(mail: Queues, sql: Callable[..., list[Any]]) -> None:
+    sql('drop function pgmq."send_many.mail"')
+
+    for number in range(3):
+        await mail.send("mail", number)
+
+    assert [message.message for message in await mail.read("mail", qty=5)] == [0, 1, 2]

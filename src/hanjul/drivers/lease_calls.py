@@ -12,36 +12,37 @@ Pairs = Sequence[Delivery[Any]]
 
 def claim(queue: str, lease_s: float, qty: int, row: Callable[..., Delivery[Any]]) -> Call[Delivery[Any]]:
     args = {"queue_name text": queue, "lease_s double precision": lease_s, "qty integer": qty}
-    return Call("hanjul.claim", args, row=row, repeatable=True)
+    return Call("hanjul.claim", args, row=row, repeatable=True, own="claim")
 
 
 def claim_groups(queue: str, lease_s: float, qty: int, row: Callable[..., Delivery[Any]]) -> Call[Delivery[Any]]:
     args = {"queue_name text": queue, "lease_s double precision": lease_s, "qty integer": qty}
-    return Call("hanjul.claim_groups", args, row=row, repeatable=True)
+    return Call("hanjul.claim_groups", args, row=row, repeatable=True, own="claim_groups")
 
 
 def ack(queue: str, deliveries: Pairs, *, archive: bool) -> Call[Refusal]:
-    return Call("hanjul.ack", {**_pairs(queue, deliveries), "archive boolean": archive}, row=_refusal(deliveries))
+    args = {**_pairs(queue, deliveries), "archive boolean": archive}
+    return Call("hanjul.ack", args, row=_refusal(deliveries), own="ack_to_archive" if archive else "ack")
 
 
 def nack(queue: str, deliveries: Pairs, delays_s: Sequence[float]) -> Call[Refusal]:
     args = {**_pairs(queue, deliveries), "delays_s double precision[]": list(delays_s)}
-    return Call("hanjul.nack", args, row=_refusal(deliveries))
+    return Call("hanjul.nack", args, row=_refusal(deliveries), own="nack")
 
 
 def release(queue: str, deliveries: Pairs, delays_s: Sequence[float]) -> Call[Refusal]:
     args = {**_pairs(queue, deliveries), "delays_s double precision[]": list(delays_s)}
-    return Call("hanjul.release", args, row=_refusal(deliveries))
+    return Call("hanjul.release", args, row=_refusal(deliveries), own="release")
 
 
 def extend(queue: str, deliveries: Pairs, lease_s: float) -> Call[Refusal]:
     args = {**_pairs(queue, deliveries), "lease_s double precision": lease_s}
-    return Call("hanjul.extend", args, row=_refusal(deliveries))
+    return Call("hanjul.extend", args, row=_refusal(deliveries), own="extend")
 
 
 def reject(queue: str, deliveries: Pairs, kinds: Sequence[str], reasons: Sequence[str]) -> Call[Refusal]:
     args = {**_pairs(queue, deliveries), "reasons text[]": list(kinds), "errors text[]": list(reasons)}
-    return Call("hanjul.reject", args, row=_refusal(deliveries))
+    return Call("hanjul.reject", args, row=_refusal(deliveries), own="reject")
 
 
 def ready(queues: Sequence[str]) -> Call[tuple[str, float]]:

@@ -1,11 +1,17 @@
 """What to ask of the database: a SQL function, its arguments, and the shape of a row. Pure, so anything can run it."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 R = TypeVar("R")
+
+_PLAIN = re.compile("[a-z0-9_-]{1,40}")
+"""Names that are folded as they are, and need neither hashing nor quoting."""
+_CHOSEN = {"queue_name text", "archive boolean"}
+"""What is said by the choice of a queue's own function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +21,7 @@ class Call(Generic[R]):
     args: "name type" -> value; a `jsonb` value is JSON text, as str.
     row: makes the result of one row's columns.  columns: what to select of the function's result.
     repeatable: doing it twice does no harm, so a lost connection is answered by doing it again.
+    own: the operation, if queues have a function of their own for it.
     """
 
     function: str
@@ -22,6 +29,18 @@ class Call(Generic[R]):
     row: Callable[..., R]
     columns: str = "*"
     repeatable: bool = False
+    own: str | None = None
+
+    def of_queue(self) -> "Call[R] | None":
+        """The same, of the function of the queue itself, which spares the server the way there; None if there is none.
+
+        A queue need not have it: tables of the pgmq extension do not.
+        """
+        queue = self.args.get("queue_name text")
+        if self.own is None or not isinstance(queue, str) or not _PLAIN.fullmatch(queue):
+            return None
+        args = {name: value for name, value in self.args.items() if name not in _CHOSEN}
+        return Call(f'pgmq."{self.own}.{queue}"', args, self.row, self.columns, self.repeatable)
 
     def statement(self, placeholder: Callable[[int], str]) -> str:
         """The SELECT; `placeholder` writes the n-th parameter, from 1, in the tongue of the connection's library."""

@@ -34,6 +34,7 @@ class DatabaseSync:
         self.url = url
         self.shown_url = without_password(conninfo(url))
         self._timeout_s = timeout_s
+        self._missing: set[str] = set()
         self._how: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
         self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
             conninfo(url),
@@ -126,9 +127,15 @@ class DatabaseSync:
 
     def _rows(self, call: Call[R], timeout_s: float) -> list[R]:
         with self.connection(timeout_s=timeout_s) as conn:
-            cursor = conn.execute(call.statement(percent), [_written(value) for value in call.parameters])
-            make = call.row
-            return [make(*row) for row in cursor.fetchall()]
+            own = call.of_queue()
+            if own is None or own.function in self._missing:
+                return _asked(conn, call)
+            try:
+                return _asked(conn, own)
+            except psycopg.errors.UndefinedFunction:
+                rows = _asked(conn, call)
+                self._missing.add(own.function)  # the queue is there, so it is one without functions
+                return rows
 
     def _probe(self) -> None:
         """One connection by itself: a pool would only say that it has none, not why. It tells whether a pooler is between."""
@@ -140,6 +147,12 @@ class DatabaseSync:
                     self._how["prepare_threshold"] = PREPARE_AT
         except (psycopg.Error, OSError) as error:
             raise _refused(self.shown_url, error) from error
+
+
+def _asked(conn: psycopg.Connection[Any], call: Call[R]) -> list[R]:
+    cursor = conn.execute(call.statement(percent), [_written(value) for value in call.parameters])
+    make = call.row
+    return [make(*row) for row in cursor.fetchall()]
 
 
 def _written(value: object) -> object:

@@ -99,13 +99,14 @@ def send_batch(queue: str, messages: list[str], headers: list[str | None], delay
 
 def send_many(queue: str, batch: str) -> Call[int]:
     """batch: a JSON array of [message, headers or null, delay in seconds]."""
-    return Call("hanjul.send_many", {"queue_name text": queue_name(queue), "batch jsonb": batch}, row=int)
+    return Call("hanjul.send_many", {"queue_name text": queue_name(queue), "batch jsonb": batch}, row=int, own="send_many")
 
 
 def read(queue: str, vt: int, qty: int, conditional: str | None, into: Any) -> Call[Message[Any]]:
     args = {**_reading(queue, vt, qty)}
-    if conditional is not None:
-        args["conditional jsonb"] = conditional
+    if conditional is None:
+        return Call("pgmq.read", args, row=_message(into), columns=_MESSAGE, repeatable=True, own="read")
+    args["conditional jsonb"] = conditional
     return Call("pgmq.read", args, row=_message(into), columns=_MESSAGE, repeatable=True)
 
 
@@ -138,7 +139,7 @@ def read_grouped_with_poll(order: GroupOrder, queue: str, vt: int, qty: int, int
 
 def pop(queue: str, qty: int, into: Any) -> Call[Message[Any]]:
     args = {"queue_name text": queue_name(queue), "qty integer": _quantity(qty)}
-    return Call("pgmq.pop", args, row=_message(into), columns=_MESSAGE)
+    return Call("pgmq.pop", args, row=_message(into), columns=_MESSAGE, own="pop")
 
 
 def peek(queue: str, qty: int, into: Any) -> Call[Message[Any]]:
@@ -147,11 +148,11 @@ def peek(queue: str, qty: int, into: Any) -> Call[Message[Any]]:
 
 
 def archive(queue: str, msg_ids: Sequence[int]) -> Call[int]:
-    return Call("pgmq.archive", {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids)}, row=int)
+    return Call("pgmq.archive", {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids)}, row=int, own="archive")
 
 
 def delete(queue: str, msg_ids: Sequence[int]) -> Call[int]:
-    return Call("pgmq.delete", {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids)}, row=int)
+    return Call("pgmq.delete", {"queue_name text": queue_name(queue), "msg_ids bigint[]": _ids(msg_ids)}, row=int, own="delete")
 
 
 def set_vt(queue: str, msg_ids: Sequence[int], vt: int | datetime, into: Any) -> Call[Message[Any]]:
