@@ -226,7 +226,7 @@ class MemorySource:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, driver: MemoryDriver, queue: str, *, ordered: bool) -> None:
+    def __init__(self, driver: MemoryDriver, queue: str, *, ordered: bool = False) -> None:
         self.queue, self._driver, self._ordered = queue, driver, ordered
 
     async def open(self) -> None:
