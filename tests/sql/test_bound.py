@@ -274,3 +274,40 @@ def test_no_order_of_commits_hides_a_message(sessions, steps):
     popped = [msg_id for peer in peers for msg_id in peer.popped]
     assert len(popped) == len(set(popped))
     assert set(popped) == set().union(*(peer.sent for peer in peers))
+
+
+def test_an_idle_consumer_is_told_of_a_slow_senders_message(mail, connect):
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '\"late\"')")
+    pass_through(mail, 100)
+    tidy(mail)
+
+    slow.run("commit")
+
+    assert [float(due) for _, due in mail.rows("select * from hanjul.ready('{mail}')")] == [0]
+
+
+def test_a_parked_message_that_is_due_and_held_by_another_keeps_nobody_from_the_rest(mail, connect):
+    mail.run("select pgmq.send('mail', '1', 60)")
+    mail.run("select pgmq.send_batch('mail', array_fill('2'::jsonb, array[1000]))")
+    mail.run("update pgmq.q_mail set vt = now() where msg_id = 1")
+    other = connect()
+    other.run("begin")
+    assert len(other.column("select msg_id from pgmq.read('mail', 30, 300)")) == 300
+
+    assert mail.column("select msg_id from pgmq.read('mail', 30, 3)") == [301, 302, 303]
+    assert len(mail.column("select msg_id from pgmq.pop('mail', 2147483647)")) == 698
+
+
+def test_messages_put_into_a_partition_by_hand_are_found(db, connect):
+    db.run("select pgmq.create_partitioned('mail', '1000', '10000')")
+    slow = connect()
+    slow.run("begin")
+    slow.run("insert into pgmq.q_mail_p0 (msg_id, vt, message) values (nextval('pgmq.q_mail_msg_id_seq'), now(), '1')")
+    pass_through(db, 100)
+    tidy(db)
+
+    slow.run("commit")
+
+    assert [one for _ in range(3) for one in db.column("select message from pgmq.read('mail', 30, 5)")] == [1]

@@ -115,3 +115,13 @@ def test_a_missing_queue_is_the_servers_own_error_with_the_folded_name(shared, r
 
 def test_format_table_name_gives_the_folded_table(db):
     assert db.rows("select pgmq.format_table_name('Mail', 'q'), pgmq.format_table_name('Mail', 'a')") == [("q_mail", "a_mail")]
+
+
+def test_a_name_like_a_placeholder_of_ours_is_a_name(db):
+    for name in ("{q}", "{a}", "{b}", "{name}", "{key}", "{find}", "{waited}", "{take}", "{heads}", "{table}", "a{q}b"):
+        db.run("select pgmq.create(%s)", name)
+        db.run("select pgmq.send(%s, to_jsonb(%s::text))", name, name)
+        assert db.column("select message from pgmq.read_grouped(%s, 0, 1)", name) == [name]
+        assert db.column("select message from hanjul.claim(%s, 0, 1)", name) == [f'"{name}"']
+        assert db.column("select message from pgmq.pop(%s)", name) == [name]
+        assert db.one("select pgmq.drop_queue(%s)", name)

@@ -264,21 +264,17 @@ GRANTS = [
 
 
 # the same for the Python client: with the grants so far, the call does this
+DEAD_LETTER_GRANTS = [
+    "usage on schema hanjul",
+    "execute on all functions in schema hanjul",
+    "select on hanjul.dead_letter",
+]
 CLIENT_GRANTS = [
-    (
-        [
-            "usage on schema pgmq",
-            "insert, select on pgmq.q_mail",
-            "usage on schema hanjul",
-            "execute on all functions in schema hanjul",
-        ],
-        lambda q: q.send("mail", 3),
-        3,
-    ),
+    (["usage on schema pgmq", "insert, select on pgmq.q_mail"], lambda q: q.send("mail", 3), 3),
     (["update on pgmq.q_mail"], lambda q: [message.msg_id for message in q.read("mail", qty=9)], [2, 3]),
     (["delete on pgmq.q_mail"], lambda q: q.delete("mail", 2), [2]),
     (["insert, select on pgmq.a_mail"], lambda q: q.archive("mail", 3), [3]),
-    (["select on hanjul.dead_letter"], lambda q: [letter.msg_id for letter in q.dead_letters("mail")], [1]),
+    (DEAD_LETTER_GRANTS, lambda q: [letter.msg_id for letter in q.dead_letters("mail")], [1]),
     (["update, delete on hanjul.dead_letter"], lambda q: q.redrive("mail"), [4]),
 ]
 

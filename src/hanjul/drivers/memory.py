@@ -80,12 +80,17 @@ class _Queue:
             self.lines.setdefault(message.group, deque()).append(message.id)
         heapq.heappush(self.heap, (due, message.id))
 
+    def remove(self, message: _Message) -> None:
+        del self.messages[message.id]
+        line = self.lines[message.group]
+        while line and line[0] not in self.messages:
+            line.popleft()
+        if not line:
+            del self.lines[message.group]
+
     def is_first(self, message: _Message) -> bool:
         """Whether it is the oldest of its group."""
-        line = self.lines[message.group]
-        while line[0] not in self.messages:
-            line.popleft()
-        return line[0] == message.id
+        return self.lines[message.group][0] == message.id
 
     def next_change(self, now: float) -> float | None:
         """When the next lease or delay ends."""
@@ -298,9 +303,9 @@ def _apply(place: _Queue, message: _Message, outcome: Outcome) -> None:
             attempts = message.reads - message.released
             dead = DeadMessage(message.id, message.raw, message.headers, attempts, outcome.kind, str(outcome.reason))
             place.dead.append(dead)
-            del place.messages[message.id]
+            place.remove(message)
         case _:
-            del place.messages[message.id]
+            place.remove(message)
 
 
 def _wake(place: _Queue) -> None:

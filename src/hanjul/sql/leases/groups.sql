@@ -53,6 +53,9 @@ begin
                      where c.vt > $1)) - $1) end
         $ready$, pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'b'), pgmq._group('m'))
             into due_in_s using clock_timestamp();
+        if coalesce(due_in_s, 1) > 0 and pgmq._missed(queue_name) then
+            due_in_s := 0;
+        end if;
         if due_in_s is not null then
             return next;
         end if;

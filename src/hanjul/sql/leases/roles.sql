@@ -160,7 +160,8 @@ begin
         union all
         select format('function %s', p.oid::regprocedure) from pg_proc p
         where p.pronamespace = 'pgmq'::regnamespace
-          and p.proname like '%.%' and p.proname = pgmq._planned_name(split_part(p.proname, '.', 1), queue_name)
+          and p.proname in (select pgmq._planned_name(operation, queue_name) from unnest(pgmq._operations() || 'upkeep'::text) operation)
+          and p.proowner = (select c.relowner from pg_class c where c.oid = format('pgmq.%I', qtable)::regclass)
     loop
         execute format('alter %s owner to %I', owned, role);
     end loop;

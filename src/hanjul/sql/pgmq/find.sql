@@ -19,9 +19,19 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
                 where c.vt <= ts and c.msg_id = any (
                     array(select c.msg_id from {q} c
                           where c.due is null and c.msg_id >= (select b.last_value from {b} b) and c.vt <= ts
-                          order by c.due, c.msg_id limit qty + 100)
-                    || array(select c.msg_id from {q} c where c.due <= ts order by c.due limit qty + 256))
+                          order by c.due, c.msg_id limit qty::bigint + 100)
+                    || array(select c.msg_id from {q} c where c.due <= ts order by c.due limit qty::bigint + 256))
                 order by c.msg_id limit qty for update skip locked);
+            if cardinality(ids) < qty then  -- others hold those that were looked at: whatever else there is
+                ids := ids || array(
+                    select c.msg_id from {q} c
+                    where c.due <= ts and c.vt <= ts and c.msg_id <> all (ids)
+                    order by c.due limit qty - cardinality(ids) for update skip locked);
+                ids := ids || array(
+                    select c.msg_id from {q} c
+                    where c.due is null and c.msg_id >= (select b.last_value from {b} b) and c.vt <= ts and c.msg_id <> all (ids)
+                    order by c.due, c.msg_id limit qty - cardinality(ids) for update skip locked);
+            end if;
         else
             ids := array(
                 select c.msg_id from {q} c

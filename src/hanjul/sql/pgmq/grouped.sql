@@ -71,7 +71,7 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
            (select {default}, n.msg_id, n.vt
             from (select m.msg_id, m.vt, m.headers is null as bare from {q} m
                   where m.msg_id > (select max(v.msg_id) from visible v)
-                  order by m.msg_id limit case when random() < 0.01 then null else 500 end) n
+                  order by m.msg_id limit case when random() < 0.05 then null else 3000 end) n
             where n.bare and n.vt <= ts limit 1)) o
      where (select count(*) from visible) >= enough and o.vt <= ts
      order by o.msg_id)
@@ -212,8 +212,8 @@ begin
         '{groups}', pgmq._groups()),
         '{group m}', pgmq._group('m')),
         '{default}', hashtextextended('_default_fifo_group', 0)::text),
-        '{heads}', format('pgmq.%I', pgmq._planned_name('heads', queue_name))),
-        '{take}', format('pgmq.%I', pgmq._planned_name('take', queue_name)));
+        '{heads}', pgmq._shielded(format('pgmq.%I', pgmq._planned_name('heads', queue_name)))),
+        '{take}', pgmq._shielded(format('pgmq.%I', pgmq._planned_name('take', queue_name))));
 end
 $$;
 

@@ -65,7 +65,7 @@ begin
     loop
         perform pgmq._plan_one(queue_name, name, format('(%s) returns table (msg_id bigint, attempt integer, held_by integer)', arguments),
             pgmq._one_plan(), replace(replace(replace(body, '{done}', done),
-            '{table}', quote_literal(pgmq.format_table_name(queue_name, 'q'))), '{closed}', closed::text));
+            '{table}', pgmq._shielded(quote_literal(pgmq.format_table_name(queue_name, 'q')))), '{closed}', closed::text));
     end loop;
 end
 $$;
@@ -95,13 +95,14 @@ end
         msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)$plan$,
                            pgmq._one_plan(), replace($plan$
 #variable_conflict use_column
+declare
+    ids bigint[] := array(select g.msg_id from {grouped}($1, $2, 1, false) g);
 begin
-    return query
-        select g.msg_id, g.read_ct, (select m.released from {q} m where m.msg_id = g.msg_id), g.enqueued_at,
-               g.message::text, g.headers::text
-        from {grouped}($1, $2, 1, false) g;
+    return query  -- a statement of its own: the one above does not see messages that were sent while it began
+        select m.msg_id, m.read_ct, m.released, m.enqueued_at, m.message::text, m.headers::text
+        from {q} m where m.msg_id = any (ids) order by m.msg_id;
 end
-    $plan$, '{grouped}', format('pgmq.%I', pgmq._planned_name('grouped', queue_name))));
+    $plan$, '{grouped}', pgmq._shielded(format('pgmq.%I', pgmq._planned_name('grouped', queue_name)))));
     perform pgmq._plan_one(queue_name, 'send_many', '(batch jsonb) returns setof bigint', '', $plan$
 declare
     ts timestamptz := pg_catalog.clock_timestamp();

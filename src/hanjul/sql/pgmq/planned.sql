@@ -42,7 +42,7 @@ return coalesce(
 -- _plan_one(queue_name, operation, signature, settings, body): one function. `signature`: arguments and what it returns;
 -- `settings`: what is set while it runs. A planner without choices makes one plan, whatever the statistics say.
 -- The function is replaced and not dropped, so that sessions that are at it go on; only another signature, which the
--- body's first line tells, needs another function.
+-- body's first line tells, needs another function, and one that somebody planted under this name goes.
 create or replace function pgmq._plan_one(queue_name text, operation text, signature text, settings text, body text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -59,13 +59,30 @@ begin
         ['{name}', quote_literal(folded)],
         ['{key}', hashtext(folded)::text]]
     loop
-        body := replace(body, part[1], part[2]);
+        body := replace(body, part[1], case when part[1] in ('{waited}', '{find}') then part[2] else pgmq._shielded(part[2]) end);
     end loop;
-    body := format(E'\n-- %s%s', regexp_replace(signature, '\s+', ' ', 'g'), body);
+    body := replace(body, chr(1), '{');
+    body := format(E'\n-- %s%s', regexp_replace(signature, '[[:space:]]+', ' ', 'g'), body);
     perform pgmq._drop_function(p.oid::regprocedure) from pg_proc p
-    where p.proname = name and p.pronamespace = 'pgmq'::regnamespace and split_part(p.prosrc, E'\n', 2) <> split_part(body, E'\n', 2);
+    where p.proname = name and p.pronamespace = 'pgmq'::regnamespace and (
+        split_part(p.prosrc, E'\n', 2) <> split_part(body, E'\n', 2)
+        or p.proowner not in (select c.relowner from pg_class c where c.oid = format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))::regclass
+                              union all select r.oid from pg_roles r where r.rolname = current_user));
     execute format('create or replace function pgmq.%I%s language plpgsql %s as %L', name, signature, settings, body);
 end
+$$;
+
+-- _shielded(value): a queue may be named like one of our placeholders: nothing is put into what was put in.
+create or replace function pgmq._shielded(value text)
+returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select replace(value, '{', chr(1));
+$$;
+
+-- _operations(): what queues may have functions for.
+create or replace function pgmq._operations()
+returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select '{send,send_batch,send_many,read,claim,claim_groups,pop,delete,delete_one,archive,archive_one,set_vt,heads,take,grouped,
+             ack,ack_to_archive,nack,release,extend,reject}'::text[];
 $$;
 
 create or replace function pgmq._drop_function(function regprocedure)

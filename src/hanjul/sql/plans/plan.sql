@@ -32,8 +32,7 @@ declare
 begin
     for planned in
         select p.oid
-        from unnest('{send,send_batch,send_many,read,claim,claim_groups,pop,delete,delete_one,archive,archive_one,set_vt,take,grouped,
-                      ack,ack_to_archive,nack,release,extend,reject}'::text[]) operation
+        from unnest(pgmq._operations()) operation
         join pg_proc p on p.proname = pgmq._planned_name(operation, queue_name) and p.pronamespace = 'pgmq'::regnamespace
     loop
         execute format('drop function %s', planned);
