@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -154,7 +156,7 @@ async def test_an_idle_host_costs_less_than_one_query_a_second(postgres: Postgre
     await pass_time(3)  # until they have become idle
 
     [(begun,)] = other.execute("select clock_timestamp()").fetchall()
-    queries: set[tuple[int, object]] = set()
+    queries: set[tuple[int, datetime]] = set()
     watched_from = time.monotonic()
     while time.monotonic() < watched_from + 5:
         queries.update(other.execute(QUERIES, [begun]).fetchall())
@@ -163,7 +165,9 @@ async def test_an_idle_host_costs_less_than_one_query_a_second(postgres: Postgre
     watched_s = time.monotonic() - watched_from
     for consumer in consumers:
         await consumer.__aexit__(None, None, None)
-    assert len(queries) <= watched_s / 1.05 + 1  # as many as that time can hold of one every 1.05 s
+    begun_at = sorted(at.timestamp() for _, at in queries)  # each part of one question (parse, bind, execute) begins anew
+    asked = [at for before, at in pairwise([0.0, *begun_at]) if at - before > 0.1]
+    assert len(asked) <= watched_s / 1.05 + 1  # as many as that time can hold of one every 1.05 s
 
 
 QUERIES = """

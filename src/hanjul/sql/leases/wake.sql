@@ -70,8 +70,10 @@ begin
         end if;
         execute format('select extract(epoch from (' || next_at || ') - clock_timestamp())', qtable,
                        pgmq.format_table_name(queue_name, 'b')) into due_in_s;
-        if coalesce(due_in_s, 1) > 0 and hanjul._planned('claim', queue_name) is not null and pgmq._missed(queue_name) then
-            due_in_s := 0;  -- a slow sender's, below the scan bound
+        if coalesce(due_in_s, 1) > 0 and hanjul._planned('claim', queue_name) is not null then
+            if pgmq._missed(queue_name) then  -- an if of its own: the pgmq extension has no such function
+                due_in_s := 0;  -- a slow sender's, below the scan bound
+            end if;
         end if;
         if due_in_s is not null then
             return next;
