@@ -83,8 +83,6 @@ def test_a_slow_sender_that_sends_again_is_followed_to_its_end(mail, connect):
 
 
 def test_messages_of_a_sender_in_two_phases_are_read_when_it_is_through(mail, connect):
-    if mail.one("select current_setting('max_prepared_transactions')") == "0":
-        pytest.skip("the server has max_prepared_transactions = 0")
     slow = connect()
     slow.run("begin")
     slow.run("select pgmq.send('mail', '\"late\"')")
