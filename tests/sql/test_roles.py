@@ -192,6 +192,15 @@ def test_who_may_touch(roles, statement):
     assert who_may(roles, statement) == {"mail": STATEMENTS[statement], "other": others}
 
 
+def test_a_queue_noted_without_tables_is_handed_over_though_a_function_has_its_name(roles):
+    roles.run("begin; create function pgmq.\"send.ghost\"() returns void language sql as ''")
+
+    roles.run("insert into pgmq.meta values ('ghost', false, false)")
+
+    assert roles.column("select queue_name from pgmq.meta where queue_name = 'ghost'") == ["ghost"]
+    roles.run("rollback")
+
+
 def test_every_function_that_is_not_internal_is_in_the_matrix(roles):
     functions = """
         select distinct p.pronamespace::regnamespace || '.' || p.proname from pg_proc p

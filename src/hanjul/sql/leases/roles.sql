@@ -161,7 +161,7 @@ begin
         select format('function %s', p.oid::regprocedure) from pg_proc p
         where p.pronamespace = 'pgmq'::regnamespace
           and p.proname in (select pgmq._planned_name(operation, queue_name) from unnest(pgmq._operations() || 'upkeep'::text) operation)
-          and p.proowner = (select c.relowner from pg_class c where c.oid = format('pgmq.%I', qtable)::regclass)
+          and p.proowner = (select c.relowner from pg_class c where c.oid = to_regclass(format('pgmq.%I', qtable)))
     loop
         execute format('alter %s owner to %I', owned, role);
     end loop;
