@@ -13,11 +13,13 @@ from typing import Any
 import psycopg
 from tests.proxy import Proxy
 from tests.torture.journal import Journal
+from tests.torture.leaser import CLAIMS
 from tests.torture.nursery import Nursery, alive
-from tests.torture.scene import MAX_LEASE_S, Scene
+from tests.torture.scene import MAX_LEASE_S, PLAIN, QUEUES, TENDED, WORKED, Scene
 from tests.torture.stage import SESSIONS, Stage
 
-CAST = {"producer": 3, "reader": 4, "leaser": 4, "worker": 2}
+CAST = {"producer": (3, QUEUES), "reader": (5, PLAIN), "leaser": (4, CLAIMS), "worker": (2, WORKED), "keeper": (2, TENDED)}
+"""How many there are of a role, and which queues it is for; of whom no queue is in a round, none are."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Company:
 
     def assemble(self) -> None:
         """Start everybody."""
-        for role, seats in CAST.items():
+        for role, (seats, queues) in CAST.items():
+            if not self.scene.among(queues):
+                continue
             self.actors += [Actor(role, seat, self._start(role, seat)) for seat in range(seats)]
 
     def replace_the_dead(self) -> None:

@@ -1,51 +1,23 @@
-"""What is certain, and what may be, out of the journals and the final state of a round.
-
-An operation whose answer nobody saw may have happened or not: it is `UNKNOWN`, and a rule must hold for both. One in a
-transaction whose commit was never asked for has not happened. Times are the database's own (`began`, `ended`: of the
-statement, so it acted between the two), or, where no answer was seen, those of the process, which has the same clock.
-`done` is when it was committed at the latest: its process had the answer. Only then does everybody see it.
-"""
+"""What is certain, and what may be, out of the journals and the final state of a round: messages, deliveries, changes."""
 
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tests.torture.journal import read_journals
+from tests.torture.routing import Routing
+from tests.torture.scene import TOPICS, WORKED
+from tests.torture.told import Answer, Op, operations
 
 EPS_S = 0.002
 """What rounding may cost."""
 
 Id = tuple[str, int]
 """A message: its queue, and its id there."""
-
-
-class Answer(Enum):
-    """Whether an operation has happened."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-@dataclass(slots=True)
-class Op:
-    """One operation. `at`, `done`: by the process's clock; `done` is infinite if it saw no answer."""
-
-    actor: str
-    op: str
-    told: dict[str, Any]
-    at: float
-    done: float = float("inf")
-    answer: Answer = Answer.UNKNOWN
-    began: float = 0.0
-    ended: float = float("inf")
-    rows: list[Any] = field(default_factory=list)
-    refusal: str = ""
 
 
 @dataclass(slots=True)
@@ -111,7 +83,10 @@ class Facts:
     def __init__(self, ops: list[Op], final: dict[str, Any]) -> None:
         self.ops, self.final = ops, final
         self.strikes = [op for op in ops if op.op == "strike"]
+        self.routing = Routing(ops)
         self.sends = {send.key: send for op in ops if op.op == "send" for send in _sends(op)}
+        self.sends |= {copy.key: copy for op in ops if "route" in op.told for copy in _copies(op, self.routing)}
+        self.redrives = [op for op in ops if op.op == "redrive"]
         self.reads: dict[str, list[Op]] = defaultdict(list)
         self.deliveries: dict[Id, list[Delivery]] = defaultdict(list)
         self.changes: dict[Id, list[Change]] = defaultdict(list)
@@ -133,9 +108,7 @@ class Facts:
         """Reads by queue that may have leased what nobody saw; also those of our loop that were repeated after a strike."""
         shaky = [op.at for op in self.strikes if op.told["kind"] != "kill"]
         return {
-            queue: [
-                op for op in reads if op.answer is Answer.UNKNOWN or (queue == "worked" and _any_within(shaky, op.at, op.done))
-            ]
+            queue: [op for op in reads if op.answer is Answer.UNKNOWN or (queue in WORKED and _any_within(shaky, op.at, op.done))]
             for queue, reads in self.reads.items()
         }
 
@@ -151,65 +124,56 @@ class Facts:
         """Everything that is left at the end: place, queue, id, key, checksum."""
         for queue, content in self.final["queues"].items():
             for row in content["rows"]:
-                yield "queue", queue, row[0], row[5], row[6]
+                yield "queue", queue, row[0], in_queue(row[5], queue), row[6]
             for row in content["archived"]:
-                yield "archive", queue, row[0], row[2], row[3]
+                yield "archive", queue, row[0], in_queue(row[2], queue), row[3]
         for row in self.final["dead"]:
             yield "dead", row[0], row[1], row[5], row[6]
 
     def id_of(self, send: Send) -> Id | None:
-        """The message's id, as its sender or anybody else was told."""
-        if send.msg_id is not None:
-            return send.queue, send.msg_id
-        return self._ids.get(send.key)
+        """The message's first id, as its sender or anybody else was told."""
+        return (self.lives.get(send.key) or [None])[0]
+
+    def last_id_of(self, send: Send) -> Id | None:
+        """Its id since it was last put back."""
+        return (self.lives.get(send.key) or [None])[-1]
+
+    @cached_property
+    def lives(self) -> dict[str, list[Id]]:
+        """By key, the ids that a message had, one after the other: dead letters that are put back get a new one."""
+        found: dict[str, set[Id]] = defaultdict(set)
+        for message, key in self.named():
+            found[key].add(message)
+        return {key: sorted(ids) for key, ids in found.items()}
+
+    @cached_property
+    def put_back(self) -> set[Id]:
+        """What had another id before."""
+        return {message for ids in self.lives.values() for message in ids[1:]}
+
+    @cached_property
+    def had_another(self) -> set[Id]:
+        """What has another id by now."""
+        return {message for ids in self.lives.values() for message in ids[:-1]}
+
+    def named(self) -> Iterator[tuple[Id, str]]:
+        """Whenever anybody was told which message has which id."""
+        for send in self.sends.values():
+            if send.msg_id is not None and send.fate is Answer.YES:
+                yield (send.queue, send.msg_id), send.key
+        for message, deliveries in self.deliveries.items():
+            yield from ((message, delivery.key) for delivery in deliveries if delivery.key)
+        yield from (((queue, msg_id), key) for _, queue, msg_id, key, _ in self.remains() if key)
 
     def taken_away(self, message: Id) -> list[Change]:
         """What may have ended the message, refusals left out."""
         return [c for c in self.changes.get(message, ()) if c.kind in ENDINGS and c.answer is not Answer.NO]
 
-    @cached_property
-    def _ids(self) -> dict[str, Id]:
-        seen = {d.key: d.id for found in self.deliveries.values() for d in found if d.key}
-        return seen | {key: (queue, msg_id) for _, queue, msg_id, key, _ in self.remains() if key}
-
 
 def load(directory: Path) -> Facts:
     """The facts of a round that was played in `directory`."""
-    ops = [op for actor, lines in read_journals(directory) for op in _ops(actor, lines)]
+    ops = [op for actor, lines in read_journals(directory) for op in operations(actor, lines)]
     return Facts(ops, json.loads((directory / "final.json").read_text()))
-
-
-def _ops(actor: str, lines: list[dict[str, Any]]) -> list[Op]:
-    ops: dict[int, Op] = {}
-    for line in lines:
-        if "op" in line:
-            ops[line["n"]] = Op(actor, line["op"], line, line["at"], began=line["at"])
-        else:
-            _complete(ops[line["n"]], line)
-    commits = {op.told["tx"]: op for op in ops.values() if op.op == "commit"}
-    for op in ops.values():
-        if "tx" in op.told and op.op != "commit":
-            _commit(op, commits.get(op.told["tx"]))
-    return list(ops.values())
-
-
-def _complete(op: Op, line: dict[str, Any]) -> None:
-    op.done = line["done"]
-    if line["ok"]:
-        op.answer, op.rows = Answer.YES, line.get("rows", [])
-        op.began, op.ended = line.get("began", op.at), line.get("ended", op.done)
-    else:
-        op.answer = Answer.NO if line["sure"] else Answer.UNKNOWN
-        op.refusal = f"{line['error']} {line.get('text', '')}".strip() if line["sure"] else ""
-
-
-def _commit(op: Op, commit: Op | None) -> None:
-    """An operation of a transaction has happened if that was committed, and is seen from then on."""
-    if commit is None or op.answer is not Answer.YES:
-        op.answer, op.done = Answer.NO, float("inf")  # what it has locked may stay so for as long as its process is frozen
-        return
-    op.answer, op.done = commit.answer, commit.done
-    op.told = {**op.told, "asked_at": commit.at}
 
 
 def _sends(op: Op) -> Iterator[Send]:
@@ -223,11 +187,40 @@ def _sends(op: Op) -> Iterator[Send]:
         )  # fmt: skip
 
 
+def _copies(op: Op, routing: Routing) -> Iterator[Send]:
+    """Of a message that was sent by a routing key, a copy for each queue, also for those that it did not reach."""
+    told, batch = op.told, op.op == "send_batch_topic"
+    ids: dict[str, list[int]] = defaultdict(list)
+    for row in op.rows if batch else []:
+        ids[row[0]].append(row[1])
+    reached = routing.reached(op)
+    if batch and op.rows:
+        reached = {queue: Answer.YES if queue in ids else Answer.NO for queue in TOPICS}
+    for queue, answer in reached.items():
+        fate = _both(op.answer, answer)
+        for place, key in enumerate(told["keys"]):
+            msg_id = ids[queue][place] if place < len(ids[queue]) else None
+            yield Send(
+                in_queue(key, queue) or key, queue, told["sums"][place], None, None, told["delay"],
+                op.began, op.done, told.get("asked_at", op.at), fate, msg_id,
+            )  # fmt: skip
+
+
+def _both(one: Answer, other: Answer) -> Answer:
+    return Answer.NO if Answer.NO in {one, other} else Answer.UNKNOWN if Answer.UNKNOWN in {one, other} else Answer.YES
+
+
+def in_queue(key: str | None, queue: str) -> str | None:
+    """What a message is called here: of those that are sent by routing key, each queue has a copy."""
+    return f"{key}@{queue}" if key and queue in TOPICS else key
+
+
 def _deliveries(op: Op) -> Iterator[Delivery]:
     queue, pop = op.told["queue"], op.op == "pop"
     for msg_id, ct, released, until, key, number in op.rows:
         yield Delivery(
-            key, (queue, msg_id), ct, released, until, number, pop, op.told["lease"], op.began, op.ended, op.done, op
+            in_queue(key, queue), (queue, msg_id), ct, released, until, number,
+            pop, op.told["lease"], op.began, op.ended, op.done, op,
         )  # fmt: skip
 
 

@@ -11,10 +11,13 @@ from tests.torture.judge import judge_round
 from tests.torture.mutants import Mutant, Prepare, hurry
 from tests.torture.nursery import Nursery
 from tests.torture.rounds import play
+from tests.torture.scene import QUEUES
 from tests.torture.stage import Stage
 
 PACE = Pace(kill_s=0.4, crash_s=0, freeze_s=0.5, cut_s=1.0, terminate_s=0)
-ROUNDS = 4
+SECONDS = 4.0
+"""How long a round is."""
+ROUNDS = 10
 """How many rounds a mutant may stay undetected."""
 
 
@@ -41,7 +44,7 @@ def pursue(stage: Stage, nursery: Nursery, place: Path, mutant: Mutant) -> tuple
     """Rounds until the mutant is caught; what was violated, and how long it took."""
     started, seen = time.monotonic(), Counter[str]()
     for number in range(ROUNDS):
-        found, _ = look(stage, nursery, place / str(number), mutant.prepare)
+        found, _ = look(stage, nursery, place / str(number), mutant.prepare, mutant.queues)
         seen += found
         if is_caught(mutant, seen):
             break
@@ -49,10 +52,10 @@ def pursue(stage: Stage, nursery: Nursery, place: Path, mutant: Mutant) -> tuple
 
 
 def look(
-    stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare, seconds: float = 5.0
+    stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare, queues: Sequence[str] = QUEUES
 ) -> tuple[Counter[str], list[str]]:
     """One round: how often each invariant was violated, and in which words."""
-    play(stage, nursery, directory, seconds=seconds, pace=PACE, drain_s=15, prepare=prepare)
+    play(stage, nursery, directory, seconds=SECONDS, pace=PACE, drain_s=10, prepare=prepare, queues=queues)
     violations, _ = judge_round(directory)
     shutil.rmtree(directory)
     return Counter(violation.invariant for violation in violations), [str(violation) for violation in violations]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import rules_ends, rules_leases, rules_order
+from tests.torture import rules_ends, rules_keeping, rules_leases, rules_order
 from tests.torture.facts import Facts, load
 from tests.torture.verdict import Violation
 
@@ -24,6 +24,10 @@ RULES: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
     rules_ends.conservation,
     rules_ends.ids_are_unique,
     rules_ends.no_residue,
+    rules_keeping.routes_are_taken,
+    rules_keeping.each_life_follows_the_last,
+    rules_keeping.what_is_put_back_is_there,
+    rules_keeping.partitions_come_and_go,
     rules_ends.no_surprises,
 )
 

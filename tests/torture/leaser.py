@@ -10,8 +10,9 @@ from tests.torture.messages import checksum, key_of
 from tests.torture.scene import LEASED, Scene
 from tests.torture.session import Lost, Session, Undo
 
-QUEUE = "leased"
 CLAIM = "select c.* from hanjul.claim(%s, %s::float8, %s::integer) c"
+CLAIM_GROUPS = "select c.* from hanjul.claim_groups(%s, %s::float8, %s::integer) c"
+CLAIMS = {"leased": CLAIM, "ordered": CLAIM_GROUPS}
 ACK = "select f.* from hanjul.ack(%s, %s::bigint[], %s::integer[], %s) f"
 NACK = "select f.* from hanjul.nack(%s, %s::bigint[], %s::integer[], %s::float8[]) f"
 RELEASE = "select f.* from hanjul.release(%s, %s::bigint[], %s::integer[], %s::float8[]) f"
@@ -27,24 +28,27 @@ class Leaser:
     def __init__(self, scene: Scene) -> None:
         self._scene, self._rng = scene, scene.rng
         self._session = Session(scene.dsn, Journal(scene.directory, scene.actor))
+        self._queue = ""
 
     def run(self) -> None:
         """Claim some, and settle them in all ways."""
         while self._scene.playing:
+            self._queue = self._rng.choice(self._scene.among(CLAIMS))
             with suppress(Lost):
                 self._turn()
         self._scene.rest()
 
     def _turn(self) -> None:
         lease_s, qty = self._rng.choice((0.4, 0.7, 1.2)), self._rng.randint(1, 10)
-        rows = self._session.ask("read", CLAIM, [QUEUE, lease_s, qty], _told, queue=QUEUE, qty=qty, lease=lease_s) or []
+        asked = {"queue": self._queue, "qty": qty, "lease": lease_s}
+        rows = self._session.ask("read", CLAIMS[self._queue], [self._queue, lease_s, qty], _told, **asked) or []
         if not rows:
             time.sleep(self._rng.uniform(0, 0.03))
         late_s = lease_s + self._rng.choice((0.01, 0.05, 0.3))  # just after the next has claimed them
         time.sleep(self._rng.choices((0, 0.01, 0.2, late_s), (52, 33, 6, 9))[0])
-        spent = [(row[0], row[1]) for row in rows if row[1] - row[2] >= LEASED[QUEUE]]
+        spent = [(row[0], row[1]) for row in rows if row[1] - row[2] >= LEASED[self._queue]]
         self._reject(spent, "max_attempts")
-        pairs = [(row[0], row[1]) for row in rows if row[1] - row[2] < LEASED[QUEUE]]
+        pairs = [(row[0], row[1]) for row in rows if row[1] - row[2] < LEASED[self._queue]]
         keys = {row[0]: key_of(json.loads(row[4])) for row in rows}
         if self._rng.random() < 0.3:
             self._fenced("extend", EXTEND, pairs, lease_s, delay=lease_s)
@@ -97,7 +101,9 @@ class Leaser:
         if not pairs:
             return []
         ids, fences = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        return self._session.ask(op, query, [QUEUE, ids, fences, *more], list, queue=QUEUE, ids=ids, cts=fences, **told)
+        return self._session.ask(
+            op, query, [self._queue, ids, fences, *more], list, queue=self._queue, ids=ids, cts=fences, **told
+        )
 
 
 def _told(row: Any) -> list[Any]:

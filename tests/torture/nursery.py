@@ -11,10 +11,16 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from tests.torture import leaser, producer, reader, worker
+from tests.torture import keeper, leaser, producer, reader, worker
 from tests.torture.scene import Scene
 
-ROLES = {"producer": producer.main, "reader": reader.main, "leaser": leaser.main, "worker": worker.main}
+ROLES = {
+    "producer": producer.main,
+    "reader": reader.main,
+    "leaser": leaser.main,
+    "worker": worker.main,
+    "keeper": keeper.main,
+}
 
 
 class Nursery:

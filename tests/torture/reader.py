@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.torture.journal import Journal
 from tests.torture.messages import GROUP_HEADER, checksum, key_of
-from tests.torture.scene import GROUPED, Scene
+from tests.torture.scene import GROUPED, PLAIN, Scene
 from tests.torture.session import NOW, Lost, Session
 
 _ROW = "m.msg_id, m.read_ct, extract(epoch from m.vt)::float8, m.message, m.headers"
@@ -28,7 +28,7 @@ class Reader:
     def __init__(self, scene: Scene) -> None:
         self._scene, self._rng = scene, scene.rng
         self._session = Session(scene.dsn, Journal(scene.directory, scene.actor))
-        self._queues = [queue for queue in scene.queues if queue in {"plain", "popped", *GROUPED}]
+        self._queues = scene.among(PLAIN)
 
     def run(self) -> None:
         """Take a batch of some queue, and finish it somehow."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import psycopg
 from tests.proxy import Proxy
 from tests.torture.adversary import Adversary, Company, Pace
 from tests.torture.nursery import Nursery
-from tests.torture.scene import Scene
+from tests.torture.scene import QUEUES, Scene
 from tests.torture.stage import Stage, final_state, left_behind, save, unfinished, wait_until_idle
 
 TICK_S = 0.01
@@ -27,16 +27,18 @@ def play(
     pace: Pace,
     drain_s: float = 30.0,
     prepare: Prepare | None = None,
+    queues: Sequence[str] = QUEUES,
     watch: Callable[[Counter[str]], None] = lambda _: None,
 ) -> Counter[str]:
     """Play a round; what it needs to be judged is in `directory` afterwards. Returns how often was struck, by kind.
 
     drain_s: how long consumers may take for what is left.  prepare: what to change in the schema before.
+    queues: which to play with; all others stay empty.
     watch: is told all the time how often was struck.
     """
     directory.mkdir(parents=True)
     with stage.database(prepare) as dsn, Proxy(dsn) as link:
-        company = Company(nursery, Scene(str(directory), dsn, "", stage.grouped), link)
+        company = Company(nursery, Scene(str(directory), dsn, "", queues), link)
         company.assemble()
         try:
             adversary = Adversary(company, stage, pace)

@@ -6,8 +6,10 @@ I1 no loss, I5 one ending, I8 dead letters, I9 effects, I12 payloads, I13 conser
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from tests.torture.facts import ENDINGS, EPS_S, Answer, Facts, Id
-from tests.torture.scene import LEASED
+from tests.torture.facts import ENDINGS, EPS_S, Facts, Id
+from tests.torture.rules_keeping import may_be_retired
+from tests.torture.scene import LEASED, PARTITIONED, REDRIVEN
+from tests.torture.told import Answer
 from tests.torture.verdict import Violation
 
 
@@ -17,7 +19,7 @@ def no_loss(facts: Facts) -> Iterator[Violation]:
     for send in facts.sends.values():
         if send.fate is not Answer.YES or facts.whereabouts.get(send.key):
             continue
-        message = facts.id_of(send)
+        message = facts.last_id_of(send)
         if message is None:
             yield Violation("I1", send.queue, f"{send.key} was acknowledged, and never seen again")
             continue
@@ -25,6 +27,8 @@ def no_loss(facts: Facts) -> Iterator[Violation]:
         ends = facts.taken_away(message)
         if not popped and not ends:
             unexplained[send.queue] += 1
+        elif send.queue in PARTITIONED and may_be_retired(facts, message):
+            continue
         elif not popped and all(end.kind in {"archive", "ack_archive", "reject"} and end.answer is Answer.YES for end in ends):
             yield Violation("I1", send.queue, f"message {message[1]}: after its {ends[0].kind} it is not there")
     for queue, count in unexplained.items():
@@ -58,7 +62,11 @@ def dead_letters(facts: Facts) -> Iterator[Violation]:
             yield _of("I8", message, f"it is dead {len(rows)} times")
         yield from _wrong_death(facts, message, *rows[0])
     for message, changes in facts.changes.items():
-        if message not in dead and any(c.kind == "reject" and c.answer is Answer.YES for c in changes):
+        if (
+            message not in dead
+            and message not in facts.had_another
+            and any(c.kind == "reject" and c.answer is Answer.YES for c in changes)
+        ):
             yield _of("I8", message, "it was rejected, and is not among the dead")
     for op in facts.ops:
         if op.op == "handle" and op.told["attempt"] > LEASED[op.told["queue"]]:
@@ -89,10 +97,10 @@ def effects_once(facts: Facts) -> Iterator[Violation]:
         if places := facts.whereabouts.get(key):
             yield Violation("I9", queue, f"{key} is booked, and still in the {places[0][0]}")
     for send in facts.sends.values():
-        message = facts.id_of(send)
-        if message is None or send.key in booked:
+        if send.key in booked:
             continue
-        if any(c.tx and c.kind == "ack" and c.answer is Answer.YES for c in facts.changes.get(message, ())):
+        changes = [change for message in facts.lives.get(send.key, ()) for change in facts.changes.get(message, ())]
+        if any(c.tx and c.kind == "ack" and c.answer is Answer.YES for c in changes):
             yield Violation("I9", send.queue, f"{send.key} was acked with its effect, and is not booked")
 
 
@@ -133,28 +141,16 @@ def conservation(facts: Facts) -> Iterator[Violation]:
 
 
 def ids_are_unique(facts: Facts) -> Iterator[Violation]:
-    """I14: an id is one message's for ever, and a message has one."""
+    """I14: an id is one message's for ever, and a message has one, where nothing can be put back."""
     keys: dict[Id, set[str]] = defaultdict(set)
-    ids: dict[str, set[Id]] = defaultdict(set)
-    for message, key in _named(facts):
+    for message, key in facts.named():
         keys[message].add(key)
-        ids[key].add(message)
     for message, found in keys.items():
         if len(found) > 1:
             yield _of("I14", message, f"the id was given to {len(found)} messages: {', '.join(sorted(found)[:3])}")
-    for key, messages in ids.items():
-        if len(messages) > 1:
-            yield Violation("I14", min(messages)[0], f"{key} has {len(messages)} ids")
-
-
-def _named(facts: Facts) -> Iterator[tuple[Id, str]]:
-    """Whenever anybody was told which message has which id."""
-    for send in facts.sends.values():
-        if send.msg_id is not None and send.fate is Answer.YES:
-            yield (send.queue, send.msg_id), send.key
-    for message, deliveries in facts.deliveries.items():
-        yield from ((message, delivery.key) for delivery in deliveries if delivery.key)
-    yield from (((queue, msg_id), key) for _, queue, msg_id, key, _ in facts.remains() if key)
+    for key, messages in facts.lives.items():
+        if len(messages) > 1 and messages[0][0] not in REDRIVEN:
+            yield Violation("I14", messages[0][0], f"{key} has {len(messages)} ids")
 
 
 def no_residue(facts: Facts) -> Iterator[Violation]:

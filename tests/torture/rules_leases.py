@@ -4,12 +4,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tests.torture.facts import CLOSINGS, EPS_S, MOVES, Answer, Change, Delivery, Facts, Id, Op
-from tests.torture.scene import GROUPED, MIN_LEASE_S, PARKED_S
+from tests.torture.facts import CLOSINGS, EPS_S, MOVES, Change, Delivery, Facts, Id
+from tests.torture.scene import IN_GROUPS, MIN_LEASE_S, PARKED_S
+from tests.torture.told import LINGER_S, Answer, Op
 from tests.torture.verdict import Violation
 
-LINGER_S = 5.0
-"""How long after its client was lost a statement may still run."""
 IDLE_S = 1.0
 """How long a visible message may stay while readers come back with too little."""
 
@@ -125,14 +124,20 @@ def fencing(facts: Facts) -> Iterator[Violation]:
 
 def bounded_redelivery(facts: Facts) -> Iterator[Violation]:
     """I10: a visible message is not there for a second while readers of its queue find less than they asked for."""
-    idle = {queue: _idle_reads(reads) for queue, reads in facts.reads.items() if queue not in GROUPED}
-    for send in facts.sends.values():
-        if send.fate is not Answer.YES or send.queue not in idle or (message := facts.id_of(send)) is None:
+    idle = {queue: _idle_reads(reads) for queue, reads in facts.reads.items() if queue not in IN_GROUPS}
+    sent = [
+        (facts.id_of(send), send.done + max(0.0, send.delay))
+        for send in facts.sends.values()
+        if send.fate is Answer.YES and send.queue in idle
+    ]
+    sent += [((op.told["queue"], msg_id), op.done) for op in facts.redrives if op.answer is Answer.YES for msg_id in op.rows]
+    for message, visible in sent:
+        if message is None:
             continue
-        deliveries, reads = facts.deliveries.get(message, []), idle[send.queue]
+        deliveries, reads = facts.deliveries.get(message, []), idle.get(message[0], [])
         first = deliveries[0] if deliveries else None
         if first is None or first.ct == (0 if first.pop else 1):
-            yield from _overlooked(facts, message, send.done + max(0.0, send.delay), first, reads)
+            yield from _overlooked(facts, message, visible, first, reads)
         for before, after in pairwise([*deliveries, None]):
             assert before is not None
             if not before.pop and (after is None or after.ct - before.ct == (0 if after.pop else 1)):

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from operator import attrgetter
 
-from tests.torture.facts import EPS_S, Answer, Delivery, Facts, Id, Op, Send
-from tests.torture.scene import GROUPED
+from tests.torture.facts import EPS_S, Delivery, Facts, Id, Send
+from tests.torture.scene import IN_GROUPS, ORDERED
+from tests.torture.told import Answer, Op
 from tests.torture.verdict import Violation
 
 OVERTAKES = 8
@@ -17,14 +18,16 @@ def not_too_early(facts: Facts) -> Iterator[Violation]:
     """I2: what was never committed is nowhere; what was is delivered after its commit was asked for, and when it is due."""
     for send in facts.sends.values():
         if send.fate is Answer.NO and (places := facts.whereabouts.get(send.key)):
-            yield Violation("I2", send.queue, f"{send.key} was rolled back, and is in the {places[0][0]}")
+            yield Violation(
+                "I2", send.queue, f"{send.key} was not sent here (rolled back, or not bound), and is in the {places[0][0]}"
+            )
     for message, deliveries in facts.deliveries.items():
         for delivery in deliveries:
             its = facts.sends.get(delivery.key or "")
             if its is None:
                 yield Violation("I2", message[0], f"message {message[1]}: nobody sent {delivery.key}")
             elif its.fate is Answer.NO:
-                yield Violation("I2", message[0], f"message {message[1]}: {its.key} was rolled back, and delivered")
+                yield Violation("I2", message[0], f"message {message[1]}: {its.key} was not sent here, and delivered")
             elif delivery.ended < its.asked_at:
                 yield Violation("I2", message[0], f"message {message[1]}: {its.key} was delivered before its commit")
             elif delivery.ended < its.began + its.delay - EPS_S:
@@ -35,7 +38,10 @@ def not_too_early(facts: Facts) -> Iterator[Violation]:
 
 
 def fifo_within_groups(facts: Facts) -> Iterator[Violation]:
-    """I7: no delivery while one that was sent before it, in its group, is not finished, but in one batch after that."""
+    """I7: no delivery while one that was sent before it, in its group, is not finished.
+
+    A batch may have it after that one, but where groups are claimed: those have one message in flight.
+    """
     for (queue, group), line in _groups(facts).items():
         for place, (send, message) in enumerate(line):
             for delivery in facts.deliveries.get(message, ()):
@@ -44,7 +50,7 @@ def fifo_within_groups(facts: Facts) -> Iterator[Violation]:
                         earlier.fate is Answer.YES
                         and earlier.done < send.began
                         and _may_stay(facts, its_id, delivery)
-                        and not _precedes(its_id, delivery)
+                        and not (queue not in ORDERED and _precedes(its_id, delivery))
                     ):
                         yield Violation(
                             "I7", queue, f"message {message[1]} of group {group} came before {its_id[1]} was finished"
@@ -56,7 +62,7 @@ def _groups(facts: Facts) -> dict[tuple[str, str | None], list[tuple[Send, Id]]]
     """Each group's messages in the order of their ids, also those whose sender had no answer, but that were seen."""
     found: dict[tuple[str, str | None], list[tuple[Send, Id]]] = defaultdict(list)
     for send in facts.sends.values():
-        if send.queue in GROUPED and send.fate is not Answer.NO and (message := facts.id_of(send)):
+        if send.queue in IN_GROUPS and send.fate is not Answer.NO and (message := facts.id_of(send)):
             found[send.queue, send.group].append((send, message))
     for line in found.values():
         line.sort(key=lambda one: one[1][1])
@@ -94,7 +100,7 @@ def no_starvation(facts: Facts) -> Iterator[Violation]:
 
 def _heads(facts: Facts, op: Op) -> list[int]:
     """The ids of a batch; of one that was read in groups, the first of each group."""
-    if op.told["queue"] not in GROUPED:
+    if op.told["queue"] not in IN_GROUPS:
         return [row[0] for row in op.rows]
     first: dict[str | None, int] = {}
     for row in op.rows:
@@ -105,7 +111,7 @@ def _heads(facts: Facts, op: Op) -> list[int]:
 
 def _waits(facts: Facts, queue: str) -> Iterator[tuple[Id, float, Delivery]]:
     """Each message, when it was ready for certain, and its first delivery, if that is known."""
-    heads = _ready_as_heads(facts) if queue in GROUPED else {}
+    heads = _ready_as_heads(facts) if queue in IN_GROUPS else {}
     for send in facts.sends.values():
         if send.queue != queue or send.fate is not Answer.YES or send.msg_id is None:
             continue

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 from tests.torture.messages import checksum, key_of
-from tests.torture.scene import GROUPED, QUEUES
+from tests.torture.scene import BOUND, PARTITIONED, QUEUES
+from tests.torture.session import NOW
 
 import hanjul
 from hanjul.embedded import Server
@@ -31,6 +32,17 @@ SESSIONS = """
     select pid, application_name, coalesce(state, '') from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
 """
+PARTITIONS = """
+    select c.oid::regclass::text, case when by_id then high::float8 else extract(epoch from high::timestamptz)::float8 end
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    cross join lateral (select (regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$ TO \\('([^']*)'\\)$re$))[1] as high) e
+    cross join lateral (select high ~ '^\\d+$' as by_id) k
+    where i.inhparent = to_regclass(%s)
+"""
+ORPHANS = """
+    select c.oid::regclass::text from pg_class c
+    where c.relnamespace = 'pgmq'::regnamespace and c.relkind = 'r' and not c.relispartition and c.relname ~ '^[qa]_by_'
+"""
 _rounds = count(1)
 
 
@@ -44,10 +56,7 @@ class Stage:
         with psycopg.connect(self._at(TEMPLATE), autocommit=True) as conn:
             conn.execute(install_script())
             conn.execute("create table ledger (key text)")
-            for queue in QUEUES:
-                conn.execute("select pgmq.create(%s)", [queue])
-            found = [conn.execute("select to_regproc(%s)", [f"pgmq.{name}"]).fetchone() for name in GROUPED.values()]
-            self.grouped = all(row is not None and row[0] is not None for row in found)
+            create_queues(conn)
 
     @contextmanager
     def database(self, prepare: Callable[["psycopg.Connection[Any]"], None] | None) -> Iterator[str]:
@@ -98,6 +107,17 @@ def unfinished(conn: "psycopg.Connection[Any]") -> int:
     return sum(row[0] for row in conn.execute(" union all ".join(each)).fetchall())
 
 
+def create_queues(conn: "psycopg.Connection[Any]") -> None:
+    """The queues of a round, and their bindings."""
+    for queue in QUEUES:
+        if queue in PARTITIONED:
+            conn.execute("select pgmq.create_partitioned(%s, %s, %s, 1)", [queue, *PARTITIONED[queue]])
+        else:
+            conn.execute("select pgmq.create(%s)", [queue])
+    for pattern, queue in BOUND:
+        conn.execute("select pgmq.bind_topic(%s, %s)", [pattern, queue])
+
+
 def wait_until_idle(conn: "psycopg.Connection[Any]", within_s: float = 5.0) -> None:
     """Until no session of the actors does anything, or time is up: then what is left will be reported."""
     deadline = time.monotonic() + within_s
@@ -110,8 +130,12 @@ def wait_until_idle(conn: "psycopg.Connection[Any]", within_s: float = 5.0) -> N
 
 def final_state(conn: "psycopg.Connection[Any]") -> dict[str, Any]:
     """Everything that a rule asks about, at the quiet point."""
+    upkept = _keep_up(conn)
     conn.execute("begin isolation level repeatable read")
     state = {
+        "upkept": upkept,
+        "partitions": [[*row] for queue in PARTITIONED for row in _partitions(conn, queue)],
+        "orphans": [row[0] for row in conn.execute(ORPHANS).fetchall()],
         "at": conn.execute("select extract(epoch from now())::float8").fetchone(),
         "queues": {queue: _queue(conn, queue) for queue in QUEUES},
         "dead": [_dead(row) for row in conn.execute(
@@ -120,6 +144,22 @@ def final_state(conn: "psycopg.Connection[Any]") -> dict[str, Any]:
     }  # fmt: skip
     conn.execute("commit")
     return state | {"advisory": conn.execute(ADVISORY).fetchall(), "sessions": conn.execute(SESSIONS).fetchall()}
+
+
+def _keep_up(conn: "psycopg.Connection[Any]") -> dict[str, Any]:
+    """Let partitions be made and dropped, now that nobody is in the way; what was left to do, and from when."""
+    at = conn.execute(f"select {NOW}").fetchone()
+    for _ in range(10):
+        if not (left := [row[0] for row in conn.execute("select hanjul.maintain()").fetchall()]):
+            break
+    return {"at": at, "left": left}
+
+
+def _partitions(conn: "psycopg.Connection[Any]", queue: str) -> Iterator[Any]:
+    """Queue, table, partition, its end (null: the default partition), how many rows it has."""
+    for prefix in ("q", "a"):
+        for partition, high in conn.execute(PARTITIONS, [f"pgmq.{prefix}_{queue}"]).fetchall():
+            yield queue, prefix, partition, high, *(conn.execute(f"select count(*) from {partition}").fetchone() or ())
 
 
 def left_behind(conn: "psycopg.Connection[Any]", within_s: float = 5.0) -> dict[str, Any]:

@@ -21,10 +21,11 @@ class Tale:
     def __init__(self, directory: Path) -> None:
         self._directory, self._n = directory, count(1)
         self._lines: dict[str, list[dict[str, Any]]] = {}
-        self.rows: dict[str, list[Any]] = {queue: [] for queue in ("plain", "leased", "grouped")}
+        self.rows: dict[str, list[Any]] = {queue: [] for queue in ("plain", "leased", "grouped", "ordered", "news", "by_id")}
         self.archived: dict[str, list[Any]] = {queue: [] for queue in self.rows}
         self.dead: list[Any] = []
         self.ledger: list[str] = []
+        self.partitions: list[Any] = []
         self.left: dict[str, Any] = {}
         self.sessions: list[Any] = []
         self.advisory: list[Any] = []
@@ -77,7 +78,8 @@ class Tale:
             queue: {"rows": rows, "archived": self.archived[queue], "info": self._info(queue)}
             for queue, rows in self.rows.items()
         }
-        final = {"at": [100.0], "queues": queues, "dead": self.dead, "ledger": self.ledger, "left": self.left}
+        beside = {"upkept": {"at": [100.0], "left": []}, "partitions": self.partitions, "orphans": []}
+        final = beside | {"at": [100.0], "queues": queues, "dead": self.dead, "ledger": self.ledger, "left": self.left}
         (self._directory / "final.json").write_text(json.dumps(final | {"sessions": self.sessions, "advisory": self.advisory}))
         return {violation.invariant for violation in judge(load(self._directory))}
 

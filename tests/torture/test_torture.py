@@ -12,8 +12,7 @@ from tests.torture.judge import judge_round
 from tests.torture.mutants import MUTANTS, Mutant, hurry
 from tests.torture.nursery import Nursery
 from tests.torture.rounds import play
-from tests.torture.scene import QUEUES
-from tests.torture.stage import Stage, stage
+from tests.torture.stage import Stage, create_queues, stage
 
 SECONDS = float(os.environ.get("TORTURE_SECONDS", "12"))
 FEW = {"a claim takes what is leased", "a refusal is not told", "a rejected message is lost", "a header is lost"}
@@ -51,8 +50,7 @@ def test_a_seeded_bug_is_found(scene: Stage, nursery: Nursery, tmp_path: Path, m
 
 def test_every_seeded_bug_still_fits_the_sql(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
-        for queue in QUEUES:
-            conn.execute("select pgmq.create(%s)", [queue])
+        create_queues(conn)
 
         for mutant in MUTANTS:
             with conn.transaction(force_rollback=True):

@@ -5,13 +5,13 @@ import json
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.torture.journal import Journal
 from tests.torture.messages import checksum, key_of
-from tests.torture.scene import LEASED, Scene
+from tests.torture.scene import LEASED, ORDERED, WORKED, Scene
 
 import hanjul
 from hanjul.drivers.postgres import PostgresRenewer, PostgresSource
@@ -19,7 +19,6 @@ from hanjul.model.driver import Refusal, Settlement
 from hanjul.model.errors import HanjulError, LeaseLost
 from hanjul.model.outcome import Nack, Reject, Release
 
-QUEUE = "worked"
 LEASE_S = 1.0
 Delivery = hanjul.Delivery[Any]
 
@@ -78,7 +77,7 @@ class Witness:
 
     def extend(self, renewer: PostgresRenewer, deliveries: Sequence[Delivery], lease_s: float) -> Sequence[Refusal]:
         """Renewals, in the thread of their own."""
-        n = self._journal.invoke("extend", queue=QUEUE, delay=lease_s, **_pairs(deliveries))
+        n = self._journal.invoke("extend", queue=renewer._queue, delay=lease_s, **_pairs(deliveries))
         try:
             refusals = self._extend(renewer, deliveries, lease_s)
         except BaseException as error:
@@ -131,17 +130,21 @@ def _told(delivery: Delivery) -> list[Any]:
     return [delivery.id, delivery.fence, delivery.fence - delivery.attempt, None, key_of(body), checksum(body, headers)]
 
 
-def _app(dsn: str, journal: Journal) -> hanjul.App:
-    app = hanjul.App(dsn)
-    retry = hanjul.Retry(max_attempts=LEASED[QUEUE], base_s=0.05, cap_s=0.2)
+def _app(scene: Scene, journal: Journal) -> hanjul.App:
+    app = hanjul.App(scene.dsn)
+    for queue in scene.among(WORKED):
+        retry = hanjul.Retry(max_attempts=LEASED[queue], base_s=0.05, cap_s=0.2)
+        app.consumer(queue, concurrency=4, prefetch=8, lease_s=LEASE_S, retry=retry, ordered=queue in ORDERED)(_handler(journal))
+    return app
 
-    @app.consumer(QUEUE, concurrency=4, prefetch=8, lease_s=LEASE_S, retry=retry)
+
+def _handler(journal: Journal) -> Callable[[Delivery], Awaitable[None]]:
     async def handle(delivery: Delivery) -> None:
-        n = journal.invoke("handle", queue=QUEUE, id=delivery.id, attempt=delivery.attempt, ct=delivery.fence)
+        n = journal.invoke("handle", queue=delivery.queue, id=delivery.id, attempt=delivery.attempt, ct=delivery.fence)
         await _do(delivery, delivery.body["do"])
         journal.complete(n, ok=True)
 
-    return app
+    return handle
 
 
 async def _do(delivery: Delivery, deed: str) -> None:
@@ -170,7 +173,7 @@ async def _do(delivery: Delivery, deed: str) -> None:
 async def _work(scene: Scene, journal: Journal) -> None:
     while True:
         try:
-            async with _app(scene.dsn, journal):
+            async with _app(scene, journal):
                 await asyncio.Event().wait()
         except HanjulError:  # only a start may fail: the server is down
             await asyncio.sleep(0.1)
