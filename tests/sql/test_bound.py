@@ -35,6 +35,14 @@ def pass_through(session, count, queue="mail"):
     session.run(f"select pgmq.pop('{queue}', {count})")
 
 
+def peeked(session):
+    """What peek shows; several times, because the bound stays where binding the call took long."""
+    for _ in range(50):
+        if seen := session.column("select message from pgmq.peek('mail', 5)"):
+            return seen
+    return []
+
+
 def test_it_moves_past_what_is_gone(mail):
     pass_through(mail, 100)
     mail.run("select pgmq.send('mail', '2')")
@@ -67,6 +75,33 @@ def test_a_message_of_a_slow_sender_is_read_as_soon_as_it_is_committed(mail, con
     slow.run("commit")
 
     assert mail.column("select message from pgmq.read('mail', 30, 5)") == ["late"]
+
+
+def test_a_message_of_a_slow_sender_is_seen_by_peek_which_leaves_it_there(mail, connect):
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '\"late\"')")
+    pass_through(mail, 100)
+    tidy(mail)
+
+    slow.run("commit")
+
+    assert peeked(mail) == ["late"]
+    assert peeked(mail) == ["late"]
+
+
+def test_a_connection_that_may_only_read_may_peek(mail, connect):
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '\"late\"')")
+    pass_through(mail, 100)
+    tidy(mail)
+    slow.run("commit")
+    mail.run("select pgmq.send('mail', '2')")
+
+    mail.run("set default_transaction_read_only = on")
+
+    assert [mail.column("select message from pgmq.peek('mail', 5)") for _ in range(20)] == [[2]] * 20
 
 
 def test_a_slow_sender_that_sends_again_is_followed_to_its_end(mail, connect):

@@ -95,22 +95,34 @@ begin
 end
 $$;
 
--- peek(queue_name, qty): the next visible messages, oldest first, left as they are; found as find.sql tells.
+-- peek(queue_name, qty): the next visible messages, oldest first, left as they are; found as find.sql tells, what a slow
+-- sender has left below the scan bound included, unless the transaction is read-only: then the bound cannot go back.
 create or replace function pgmq.peek(queue_name text, qty integer default 1)
 returns setof pgmq.message_record language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
+declare
+    ts timestamptz := clock_timestamp();
+    found_ids bigint[];
 begin
+    for look in 1 .. 2 loop
+        execute format($look$
+            select array(
+                select c.msg_id from pgmq.%1$I c
+                where c.vt <= $1 and c.msg_id = any (
+                    array(select c.msg_id from pgmq.%1$I c
+                          where c.due is null and c.msg_id >= (select b.last_value from pgmq.%2$I b) and c.vt <= $1
+                          order by c.due, c.msg_id limit $2)
+                    || array(select c.msg_id from pgmq.%1$I c where c.due <= $1 order by c.due limit $2 + 256))
+                order by c.msg_id limit $2)
+        $look$, pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'b'))
+            into found_ids using ts, qty;
+        exit when cardinality(found_ids) >= qty or current_setting('transaction_read_only')::boolean;
+        exit when not pgmq._missed(queue_name);
+    end loop;
     return query execute format($peek$
         select m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers
-        from pgmq.%1$I m
-        where m.vt <= $1 and m.msg_id = any (
-            array(select c.msg_id from pgmq.%1$I c
-                  where c.due is null and c.msg_id >= (select b.last_value from pgmq.%2$I b) and c.vt <= $1
-                  order by c.due, c.msg_id limit $2)
-            || array(select c.msg_id from pgmq.%1$I c where c.due <= $1 order by c.due limit $2 + 256))
-        order by m.msg_id limit $2
-    $peek$, pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'b'))
-        using clock_timestamp(), qty;
+        from pgmq.%I m where m.msg_id = any ($1) order by m.msg_id
+    $peek$, pgmq.format_table_name(queue_name, 'q')) using found_ids;
 end
 $$;
