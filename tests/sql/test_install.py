@@ -1,7 +1,11 @@
 """The installer's text, as a person would paste it, and as CREATE EXTENSION reads it."""
 
+import fcntl
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -123,12 +127,18 @@ def test_a_dumped_database_can_be_restored(mail, dsn, psql, run_psql, empty_dsn)
 
 
 @pytest.fixture
-def extension(attached):
-    """Lay down the files of the extension, where the server can be told to look beyond its own directory."""
-    if attached.extension_dir is None:
-        pytest.skip("before PostgreSQL 18 an extension must lie in the server's own directory")
-    for name, text in extension_files().items():
-        (attached.extension_dir / name).write_text(text)
+def extension(extension_dir):
+    """The files of the extension, for one test at a time: test processes may share the directory, which is left as it was."""
+    with Path(tempfile.gettempdir(), f"hanjul-test-{md5(bytes(extension_dir)).hexdigest()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        files = {extension_dir / name: text for name, text in extension_files().items()}
+        try:
+            for file, text in files.items():
+                file.write_text(text)
+            yield
+        finally:
+            for file in files:
+                file.unlink(missing_ok=True)
 
 
 def test_create_extension_installs_and_reports_the_version_of_pgmq(extension, fresh):
