@@ -3,6 +3,8 @@
 -- it back at once; if not, it notifies, unless even a shared lock is refused: then it has met another sender in the act,
 -- and nobody waits. So senders pay for NOTIFY (a lock over all databases at commit) only while somebody is idle, and a
 -- waiter that dies takes its lock with it.
+-- A transaction that is to be prepared for a second phase must not notify: after `set local hanjul.notify = off` it does
+-- not, and its messages are found by polling.
 -- A sender that looked before the waiter took its lock, and commits after the waiter's last look, is found by the
 -- waiter's polling, whose interval starts small.
 
@@ -18,7 +20,8 @@ begin
              then not pg_advisory_unlock(1751215722, key)
              when pg_try_advisory_lock_shared(1751215722, key)
              then pg_advisory_unlock_shared(1751215722, key)
-             else false end) then
+             else false end
+        and coalesce(current_setting('hanjul.notify', true), '') <> 'off') then
         perform pg_notify('hanjul', folded);
     end if;
 end
