@@ -132,7 +132,9 @@ def test_senders_that_are_cancelled_leave_no_lock_behind(mail, waiter, refused, 
 def test_both_schemas_wake_by_the_same_words(db):
     asked = db.one("select replace(pgmq._waited(), '{key}', 'key')").replace("pg_catalog.", "").replace("operator(<>)", "<>")
 
-    assert " ".join(asked.split()) in " ".join(db.one("select prosrc from pg_proc where oid = 'hanjul.wake(text)'::regprocedure").split())
+    assert " ".join(asked.split()) in " ".join(
+        db.one("select prosrc from pg_proc where oid = 'hanjul.wake(text)'::regprocedure").split()
+    )
 
 
 def test_a_send_that_is_rolled_back_wakes_nobody(mail, waiter):
