@@ -97,6 +97,31 @@ def test_a_statement_that_fails_ends_the_file_with_a_clear_error(cli: Run, tmp_p
     assert "SELECT 2" not in answer.stdout
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            "SELECT 1;\n\n-- a comment;\nSELECT /* of\ntwo lines */ '한 줄',\n  nowhere.x;\nSELECT 2;",
+            """6: missing FROM-clause entry for table "nowhere"\nLINE 6:   nowhere.x\n          ^""",
+            id="at the line of the mistake",
+        ),
+        pytest.param("\n" * 8 + "SELECT 1\n+ nowhere;", "10: column \"nowhere\" does not exist\nLINE 10: + nowhere\n           ^",
+                     id="with the mark below it"),
+        pytest.param("SELECT 1;\nSELECT\n1/0;", "2: division by zero", id="at its statement if the server tells no more"),
+        pytest.param("DO $$\nBEGIN\n  PERFORM nowhere;\nEND $$;", "1: column \"nowhere\" does not exist\nLINE 1: SELECT nowhere",
+                     id="in a body"),
+        pytest.param("SELECT 1;\n\\d", "2: \\d is a command of psql, not SQL", id="where psql is needed"),
+    ],
+)  # fmt: skip
+def test_an_error_in_a_file_is_told_with_its_line(cli: Run, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "bad.sql").write_text(text)
+
+    answer = cli("sql", "-f", "bad.sql")
+
+    assert answer.returncode in {1, 2}
+    assert answer.stderr.startswith(f"hanjul: bad.sql:{said}")
+
+
 def test_extension_files_are_written_where_they_are_wanted(cli: Run, tmp_path: Path) -> None:
     cli("sql", "--extension", str(tmp_path / "extension"))
 

@@ -93,7 +93,7 @@ def _write_extension(directory: Path) -> None:
 
 def _run(file: Path, *, as_json: bool) -> None:
     with migrated_address(settings()) as url:
-        results = script.run(url, _text(file))
+        results = script.run(url, _text(file), name=str(file))
         if as_json:
             print_json([_plain(result) for result in results])
             return

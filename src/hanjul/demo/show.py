@@ -49,7 +49,7 @@ def show(mails: int) -> bool:
 
 def _tutorial(url: str) -> None:
     console.rule("[bold]the tutorial")
-    for result in run(url, files(__package__).joinpath("tutorial.sql").read_text("utf-8")):
+    for result in run(url, files(__package__).joinpath("tutorial.sql").read_text("utf-8"), name="tutorial.sql"):
         console.print(f"  [dim]{result.statement};[/dim]", soft_wrap=True)
         for row in result.rows:
             seen = [(name, value) for name, value in zip(result.columns, row, strict=True) if value not in (None, "")]

@@ -18,9 +18,16 @@ HanjulError
 └── DatabaseFailure     anything else that PostgreSQL reports
 """
 
+from typing import Self
+
 
 class HanjulError(Exception):
     """The root of all errors of hanjul."""
+
+    def reworded(self, words: str) -> Self:
+        """The same error, which says this instead."""
+        self.args = (words,)
+        return self
 
 
 class BadInput(HanjulError, ValueError):
