@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -203,3 +204,50 @@ def test_a_partial_handler_keeps_its_annotations() -> None:
         return None
 
     assert Handler(functools.partial(handler, "a")).is_async
+
+
+async def test_the_log_of_a_failure_names_the_message_in_fields(source: Away, caplog: pytest.LogCaptureFixture) -> None:
+    async def handler(number: int) -> None:
+        1 // (number - 3)
+
+    running = consumer(source, handler)
+    await running.start()
+    await until(lambda: running.counts.acked == 4 and running.counts.nacked)
+    await running.stop()
+
+    assert [fields(record) for record in caplog.records] == [("q", 4, 1)]
+
+
+async def test_the_log_of_a_settlement_that_failed_names_the_message_in_fields(
+    source: Away, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(_number: int) -> None:
+        source.bad = "3"
+
+    running = consumer(source, handler)
+    await running.start()
+    await until(lambda: running.counts.acked == 4 and running.counts.lost)
+    await running.stop()
+
+    assert [fields(record) for record in caplog.records] == [("q", 4, 1)]
+
+
+async def test_the_log_of_a_thread_that_was_given_up_names_the_message_in_fields(
+    source: Away, caplog: pytest.LogCaptureFixture
+) -> None:
+    may_end = threading.Event()
+
+    def handler(_number: int) -> None:
+        may_end.wait(30)
+
+    running = consumer(source, handler, timeout_s=0.01)
+    await running.start()
+    await until(lambda: caplog.records)
+    may_end.set()
+    await running.stop()
+
+    assert fields(caplog.records[0]) == ("q", 1, 1)
+
+
+def fields(record: Any) -> tuple[str, int, int]:
+    return record.queue, record.msg_id, record.attempt

@@ -60,6 +60,11 @@ class Delivery(Generic[T]):
         """Whether its end has been decided."""
         return self._settled
 
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """What a log record about it should carry: `log.info("sent", extra=delivery.log_fields)`."""
+        return {"queue": self.queue, "msg_id": self.id, "attempt": self.attempt}
+
     async def ack(self) -> None:
         """Done; returns when that is durable. Raises LeaseLost if the message has passed on, AlreadySettled."""
         await self._end(Ack())

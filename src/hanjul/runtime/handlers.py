@@ -67,14 +67,15 @@ class Runner:
             _ = delivery.body
         return delivery
 
-    async def rest(self) -> None:
-        """Wait for the thread of the call that this worker gave up, so that never more than its share are busy."""
+    async def rest(self, delivery: Delivery[Any]) -> None:
+        """Wait for the thread in which this worker gave up to handle the delivery: never more than its share are busy."""
         if (call := self.left_behind.get(worker := asyncio.current_task())) is None:
             return
         try:
             done, _ = await asyncio.wait({call}, timeout=PATIENCE_S)
             if not done:
-                _log.warning("handler %s was given up, and runs on in its thread: one worker less", self._handler.name)
+                _log.warning("handler %s was given up, and runs on in its thread: one worker less", self._handler.name,
+                             extra=delivery.log_fields)  # fmt: skip
             await asyncio.wait({call})
         finally:
             del self.left_behind[worker]

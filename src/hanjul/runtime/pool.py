@@ -96,7 +96,7 @@ class Pool:
             delivery = self._buffer.popleft()
             self._ended(delivery, await self._handle(delivery, worker))
             if self._runner.left_behind:
-                await self._runner.rest()
+                await self._runner.rest(delivery)
             turn += 1
             if turn % TURN == 0:
                 await asyncio.sleep(0)
@@ -141,7 +141,8 @@ class Pool:
         except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001  (whatever a handler raises, sys.exit() too, means that it failed)
-            _log.warning("queue %r, message %s, attempt %d failed", delivery.queue, delivery.id, delivery.attempt, exc_info=error)
+            _log.warning("queue %r, message %s, attempt %d failed", delivery.queue, delivery.id, delivery.attempt,
+                         exc_info=error, extra=delivery.log_fields)  # fmt: skip
             return Nack(_told(error))
         return result if isinstance(result, Outcome) else DONE
 

@@ -95,7 +95,7 @@ class Settler:
                 _answer(waiter, failure)
             elif failure is not None:
                 _log.warning("message %s of queue %r is not settled and may be handled twice: %s",
-                             delivery.id, delivery.queue, failure)  # fmt: skip
+                             delivery.id, delivery.queue, failure, extra=delivery.log_fields)  # fmt: skip
             self._settled(delivery, outcome, failure is None)
 
     def _give_up(self) -> bool:
