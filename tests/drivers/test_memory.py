@@ -1,6 +1,7 @@
 """The memory driver does what every driver must do."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,8 +20,17 @@ class MemoryHarness:
     async def send(self, queue: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0) -> object:
         return await self._driver.send(queue, body, headers=headers, delay_s=delay_s)
 
-    def source(self, queue: str, *, ordered: bool = False) -> MemorySource:
-        return self._driver.source(queue, ordered=ordered)
+    async def drop(self, queue: str) -> None:
+        await self._driver.drop(queue)
+
+    async def bind(self, pattern: str, queue: str) -> None:
+        await self._driver.bind(pattern, queue)
+
+    async def send_topic(self, routing_key: str, body: object) -> dict[str, int]:
+        return await self._driver.send_topic(routing_key, body)
+
+    def source(self, queue: str, *, ordered: bool = False, topics: Sequence[str] = ()) -> MemorySource:
+        return self._driver.source(queue, ordered=ordered, topics=topics)
 
     async def size(self, queue: str) -> int:
         return await self._driver.size(queue)

@@ -272,3 +272,26 @@ def test_the_bindings_have_the_columns_and_names_that_clients_read(shared):
     names = "select conname::text from pg_constraint where conrelid = 'pgmq.topic_bindings'::regclass and contype = 'u'"
     assert shared.column(names) == ["topic_bindings_unique_pattern_queue"]
     assert shared.one("select to_regclass('pgmq.idx_topic_bindings_covering') is not null") is True
+
+
+BIND = "select queue_name, pattern, created_at from hanjul.bind_topics('{Mail, mail, none}', '{a.*, b, c}', %s)"
+
+
+def test_a_consumers_queue_is_bound_when_it_is_new(mail):
+    bound = mail.rows(BIND, [None] * 3)
+
+    assert [row[:2] for row in bound] == [("Mail", "a.*"), ("mail", "b")]
+    assert sorted(mail.column("select pattern from pgmq.list_topic_bindings('mail')")) == ["a.*", "b"]
+    assert {row[2] for row in bound} == set(mail.column("select created_at from pgmq.meta"))
+
+
+def test_what_was_unbound_stays_so_until_the_queue_is_made_anew(mail):
+    created_at = mail.one("select created_at from pgmq.meta")
+    mail.rows(BIND, [None] * 3)
+    mail.run("select pgmq.unbind_topic('b', 'mail')")
+
+    assert mail.rows(BIND, [created_at] * 3) == []
+    assert mail.column("select pattern from pgmq.list_topic_bindings('mail')") == ["a.*"]
+    mail.run("select pgmq.drop_queue('mail'), pgmq.create('mail')")
+    assert len(mail.rows(BIND, [created_at] * 3)) == 2
+    assert sorted(mail.column("select pattern from pgmq.list_topic_bindings('mail')")) == ["a.*", "b"]

@@ -1,6 +1,7 @@
 """What to ask of the SQL family `leases`: claiming and settling deliveries. Pure."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from hanjul.model.call import Call
@@ -51,6 +52,13 @@ def ready(queues: Sequence[str]) -> Call[tuple[str, float]]:
 
 def ready_groups(queues: Sequence[str]) -> Call[tuple[str, float]]:
     return Call("hanjul.ready_groups", {"queue_names text[]": list(queues)}, row=lambda queue, due_in_s: (queue, due_in_s))
+
+
+def bind_topics(
+    queues: Sequence[str], patterns: Sequence[str], known: Sequence[datetime | None]
+) -> Call[tuple[str, str, datetime]]:
+    args = {"queue_names text[]": list(queues), "patterns text[]": list(patterns), "known timestamptz[]": list(known)}
+    return Call("hanjul.bind_topics", args, row=lambda queue, pattern, created_at: (queue, pattern, created_at), repeatable=True)
 
 
 def wait(queues: Sequence[str]) -> Call[object]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from hanjul.drivers.memory_topics import Topics
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
 from hanjul.model.errors import InvalidSettings, QueueNotFound
@@ -26,7 +27,7 @@ CAPABILITIES = Capabilities(
     transaction=Support.NONE,
     durable=Support.NONE,
     ordered=Support.NATIVE,
-    topics=Support.NONE,
+    topics=Support.NATIVE,
 )
 
 
@@ -114,12 +115,35 @@ class MemoryDriver:
 
     def __init__(self) -> None:
         self._queues: dict[str, _Queue] = {}
+        self.topics = Topics()
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
 
     async def create(self, queue: str) -> None:
         """Make a queue, if there is none of this name."""
-        self._queues.setdefault(queue_name(queue), _Queue())
+        if queue_name(queue) not in self._queues:
+            self._queues[queue] = _Queue()
+            self.topics.made(queue)
+
+    async def drop(self, queue: str) -> bool:
+        """Drop a queue with its messages, dead letters and bindings; False if there is none."""
+        if (place := self._queues.pop(queue, None)) is None:
+            return False
+        self.topics.gone(queue)
+        _wake(place)
+        return True
+
+    async def bind(self, pattern: str, queue: str) -> None:
+        """Let the queue get what is sent to routing keys that match; raises QueueNotFound, BadInput."""
+        self._queue(queue)
+        self.topics.bind(pattern, queue)
+
+    async def send_topic(
+        self, routing_key: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0
+    ) -> dict[str, int]:
+        """Send one message to every queue that is bound: queue -> its id there. Raises BadInput, InvalidMessage."""
+        queues = self.topics.queues(routing_key)
+        return {queue: await self.send(queue, body, headers=headers, delay_s=delay_s) for queue in queues}
 
     async def send(self, queue: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0) -> int:
         """Send one message, due after delay_s; its id. Raises QueueNotFound, InvalidMessage."""
@@ -150,12 +174,10 @@ class MemoryDriver:
         return len(self._queue(queue).messages)
 
     def source(self, queue: str, *, archive: bool = False, ordered: bool = False, topics: Sequence[str] = ()) -> "MemorySource":
-        """A source for one consumer; raises InvalidSettings if an archive or topics are asked for."""
+        """A source for one consumer, whose queue is bound to `topics`; raises InvalidSettings if an archive is asked for."""
         if archive:
             raise InvalidSettings(f"queue {queue!r} is in memory, which has no archive")
-        if topics:
-            raise InvalidSettings(f"queue {queue!r} is in memory, which has no topics")
-        return MemorySource(self, queue, ordered=ordered)
+        return MemorySource(self, queue, ordered=ordered, topics=topics)
 
     def fetch(self, queue: str, limit: int, lease_s: float, *, ordered: bool = False) -> list[Delivery[Any]]:
         """Lease up to `limit` due messages, the one due longest first.  ordered: only the oldest of each group."""
@@ -231,12 +253,13 @@ class MemorySource:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, driver: MemoryDriver, queue: str, *, ordered: bool = False) -> None:
-        self.queue, self._driver, self._ordered = queue, driver, ordered
+    def __init__(self, driver: MemoryDriver, queue: str, *, ordered: bool = False, topics: Sequence[str] = ()) -> None:
+        self.queue, self._driver, self._ordered, self._topics = queue, driver, ordered, tuple(topics)
 
     async def open(self) -> None:
-        """Raises QueueNotFound."""
+        """Raises QueueNotFound, BadInput (a topic's pattern)."""
         await self._driver.size(self.queue)
+        self._driver.topics.keep(self, self.queue, self._topics)
 
     async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
         """Lease up to `limit` due messages, at once."""
@@ -259,7 +282,8 @@ class MemorySource:
         raise InvalidSettings(f"queue {delivery.queue!r} is in memory, which has no transactions; settle without one")
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Its queue stays bound."""
+        self._driver.topics.let_go(self)
 
 
 class MemoryRenewer:

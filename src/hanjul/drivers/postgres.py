@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from hanjul.drivers import lease_calls
+from hanjul.drivers.bindings import Bindings
 from hanjul.drivers.wakeups import Wakeups
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
-from hanjul.model.errors import LeaseLost
+from hanjul.model.errors import LeaseLost, QueueNotFound
 from hanjul.model.outcome import Nack, Outcome, Reject, Release
 from hanjul.postgres import Database
 from hanjul.postgres.alone import AloneConnection
-from hanjul.queues import topic_calls
 
 CAPABILITIES = Capabilities(
     delay=Support.NATIVE,
@@ -47,16 +47,18 @@ class PostgresDriver:
     def __init__(self, database: Database, handlers: Database, *, listen_url: str | None) -> None:
         self.database, self.handlers = database, handlers
         self.wakeups = Wakeups(database, listen_url)
+        self.bindings = Bindings(database, self.wakeups)
 
     async def close(self) -> None:
         """Stop to listen and to poll. The databases stay open: they were given to us open."""
+        await self.bindings.close()
         await self.wakeups.close()
 
     def source(self, queue: str, *, archive: bool = False, ordered: bool = False, topics: Sequence[str] = ()) -> "PostgresSource":
         """A source for one consumer.
 
         archive: keep acked messages in the queue's archive.  ordered: of each group one message at a time, in order.
-        topics: patterns of routing keys to bind the queue to.
+        topics: patterns of routing keys to bind the queue to, and again when it was dropped and made anew.
         """
         return PostgresSource(self, queue, archive=archive, ordered=ordered, topics=topics)
 
@@ -70,13 +72,14 @@ class PostgresSource:
         self.queue = queue
         self._driver, self._database, self._archive = driver, driver.database, archive
         self._ordered, self._topics = ordered, topics
+        self._was_missing = False
 
     async def open(self) -> None:
         """Raises QueueNotFound, SchemaMismatch, BadInput (a topic's pattern), Unavailable."""
         await self.fetch(0, 30.0)  # leases nothing, and fails as the first real one would
-        for pattern in self._topics:
-            await self._database.rows(topic_calls.bind(pattern, self.queue))
         await self._driver.wakeups.open()
+        if self._topics:
+            await self._driver.bindings.keep(self, self.queue, self._topics)
 
     async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
         """Lease up to `limit` due messages, oldest first. Their lease is counted from before the question was sent."""
@@ -99,7 +102,14 @@ class PostgresSource:
 
         claim = lease_calls.claim_groups if self._ordered else lease_calls.claim
         call = claim(queue, lease_s, limit, row)
-        deliveries = await self._database.rows(call, timeout_s=_answer_s(lease_s))
+        try:
+            deliveries = await self._database.rows(call, timeout_s=_answer_s(lease_s))
+        except QueueNotFound:
+            self._was_missing = True
+            raise
+        if self._was_missing:
+            self._was_missing = False
+            self._driver.bindings.look_soon()
         if 0 < len(deliveries) == limit:
             self._driver.wakeups.busy(queue)
         return deliveries
@@ -138,7 +148,8 @@ class PostgresSource:
                 raise LeaseLost(self.queue, delivery.id, delivery.fence, refusal.held_by)
 
     async def close(self) -> None:
-        """Nothing of its own to let go of."""
+        """Its queue stays bound."""
+        self._driver.bindings.let_go(self)
 
     def _settling(self, kind: type[Outcome], some: list[Settlement]) -> Any:
         deliveries = [delivery for delivery, _ in some]

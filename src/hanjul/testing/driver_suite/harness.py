@@ -1,6 +1,6 @@
 """What the suite asks of a driver's author, and how its tests run a consumer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,8 +32,21 @@ class Harness(Protocol):
     async def send(self, queue: str, body: object, *, headers: dict[str, Any] | None = None, delay_s: float = 0.0) -> object:
         """Send one message."""
 
-    def source(self, queue: str, *, ordered: bool = False) -> Source:
-        """A new source for one consumer.  ordered: of each group (header x-pgmq-group) one message at a time, in order."""
+    async def drop(self, queue: str) -> None:
+        """Drop a queue, its messages and its bindings with it."""
+
+    async def bind(self, pattern: str, queue: str) -> None:
+        """Let the queue get what is sent to routing keys that match."""
+
+    async def send_topic(self, routing_key: str, body: object) -> Mapping[str, object]:
+        """Send one message to every queue that is bound; those queues."""
+
+    def source(self, queue: str, *, ordered: bool = False, topics: Sequence[str] = ()) -> Source:
+        """A new source for one consumer.
+
+        ordered: of each group (header x-pgmq-group) one message at a time, in order.
+        topics: what its queue is bound to for as long as it is open, also after it was dropped and made anew.
+        """
 
     async def size(self, queue: str) -> int:
         """Messages in the queue, in whatever state; not the dead letters."""
