@@ -74,6 +74,7 @@ CALLS = {
     "pgmq.create_partitioned('new')": ADMINS,
     "pgmq.list_queues()": ADMINS,
     "pgmq.bind_topic('more', '{q}')": ADMINS,
+    "hanjul.bind_topics('{{{q}}}', '{{more}}', '{{null}}')": ADMINS,
     "pgmq.enable_notify_insert('{q}')": ADMINS,  # that is enabled already, as here: its row is in a table of all admins
     "pgmq.update_notify_insert('{q}', 7)": ADMINS,
     "pgmq.unbind_topic('{q}.*', '{q}')": ADMINS,

@@ -56,6 +56,7 @@ EVERY_CALL = [
     "hanjul.maintain()",
     "hanjul.claim_groups('mail', 1, 9)",
     "hanjul.ready_groups('{mail}')",
+    "hanjul.bind_topics('{mail}', '{logs.#}', '{null}')",
     "hanjul.purge('mail')",
     "hanjul.prune_archive('mail', '1 day')",
     "hanjul.prune_dead_letters('mail', '1 day')",
