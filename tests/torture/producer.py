@@ -19,6 +19,8 @@ SEND_MANY = "select * from hanjul.send_many(%s, %s::jsonb) s (msg_id)"
 SEND_TOPIC = "select * from pgmq.send_topic(%s, %s::jsonb, %s::jsonb, %s::integer) s (reached)"
 SEND_BATCH_TOPIC = "select * from pgmq.send_batch_topic(%s, %s::jsonb[], %s::jsonb[], %s::integer) s"
 
+PAUSE_S = 0.15
+"""Between two messages to one queue, on average: what consumers keep up with."""
 FLOOD = 100
 DEEDS = {"ack": 60, "book": 60, "raise": 8, "nack": 8, "release": 8, "reject": 3, "slow": 1, "poison": 0.4}
 """What a worker is to do with a message, and how often."""
@@ -50,7 +52,7 @@ class Producer:
         while self._scene.sending:
             with suppress(Lost):
                 self._rng.choices(list(forms), list(forms.values()))[0]()
-            time.sleep(self._rng.expovariate(1 / 0.012))
+            time.sleep(self._rng.expovariate(len(self._scene.queues) / PAUSE_S))
         self._scene.rest()
 
     def one(self, queue: str | None = None) -> bool:
@@ -91,9 +93,10 @@ class Producer:
 
     def transaction(self) -> None:
         """Messages to several queues, all or none."""
+        topical = len(self._scene.among(TOPICS)) / len(self._scene.queues)
         with self._session.transaction():
             for _ in range(self._rng.randint(1, 3)):
-                if not (self.one() if self._queues and self._rng.random() < 0.8 else self.topic()):
+                if not (self.topic() if self._rng.random() < topical else self.one()):
                     raise Undo
                 time.sleep(self._rng.uniform(0, 0.03))
             if self._rng.random() < 0.35:
