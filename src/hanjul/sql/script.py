@@ -75,7 +75,7 @@ begin
         join pg_catalog.pg_extension e on e.oid = d.refobjid and d.refclassid = 'pg_catalog.pg_extension'::regclass
         cross join lateral pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) o
         where e.extname = 'pgmq' and d.deptype = 'e'
-          and o.type in ('schema', 'function', 'table', 'sequence', 'type')
+          and o.type in ('schema', 'function', 'table', 'view', 'sequence', 'type')
           and not exists (  -- the types of rows and arrays go with their tables and elements
               select from pg_catalog.pg_type t left join pg_catalog.pg_class c on c.oid = t.typrelid
               where d.classid = 'pg_catalog.pg_type'::regclass and t.oid = d.objid

@@ -1,0 +1,91 @@
+-- History: a partition for each day (UTC), made ahead, dropped when it is old.
+-- Both need a short lock that every ending job would have to wait for behind us: they are given up after 200 ms, and made
+-- at the next call. Until then jobs end in job_history_rest.
+
+-- keep_days(ahead): partitions for today and the days ahead. How many were made.
+create or replace function hanjul.keep_days(ahead integer default 3)
+returns integer language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
+declare
+    day date;
+    made integer := 0;
+begin
+    for day in select current_date + n from generate_series(0, ahead) n loop
+        if to_regclass(hanjul._day(day)) is null then
+            begin
+                perform hanjul._make_day(day);
+                made := made + 1;
+            exception when lock_not_available or duplicate_table then
+                null;
+            end;
+        end if;
+    end loop;
+    return made;
+end
+$$;
+
+-- prune(older_than): drop the days that are older; remove older jobs that ended outside of them, and unique keys that no job
+-- holds any more. How many days were dropped.
+create or replace function hanjul.prune(older_than interval default '30 days')
+returns integer language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
+declare
+    day regclass;
+    dropped integer := 0;
+begin
+    if (older_than >= interval '0') is not true then
+        raise exception 'older_than must not be negative, not %', coalesce(older_than::text, 'NULL') using errcode = 'invalid_parameter_value';
+    end if;
+    for day in
+        select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'hanjul.job_history'::regclass and c.relname ~ '^job_history_\d{8}$'
+          and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() - older_than)::date
+        order by c.relname
+    loop
+        begin
+            insert into hanjul.job_flow
+            select now(), s.queue, s.kind, s.status, null, s.n
+            from hanjul._count_day(day) s;
+            execute format('drop table %s', day);
+            dropped := dropped + 1;
+        exception when lock_not_available then
+            null;
+        end;
+    end loop;
+    with old as (
+        delete from hanjul.job_history_rest h where h.completed_at < now() - older_than returning h.queue, h.kind, h.status)
+    insert into hanjul.job_flow select now(), o.queue, o.kind, o.status, null, count(*) from old o group by 2, 3, 4;
+    delete from hanjul.job_unique u
+    where u.created_at < now() - older_than and hanjul._status(u.job_id) is null;
+    return dropped;
+end
+$$;
+
+-- _day(day): the name of its partition.
+create or replace function hanjul._day(day date)
+returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select 'hanjul.job_history_' || to_char(day, 'YYYYMMDD');
+$$;
+
+-- _make_day(day): its partition, with what has ended on it already. Made first and attached then: other ways lock more.
+create or replace function hanjul._make_day(day date)
+returns void language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
+begin
+    execute format('create table %s (like hanjul.job_history including defaults including constraints)', hanjul._day(day));
+    if exists (select from hanjul.job_history_rest h where h.completed_at >= day and h.completed_at < day + 1) then
+        lock table hanjul.job_history_rest in share row exclusive mode;
+        execute format($move$
+            with late as (delete from hanjul.job_history_rest h where h.completed_at >= %L and h.completed_at < %L returning h.*)
+            insert into %s select * from late
+        $move$, day, day + 1, hanjul._day(day));
+    end if;
+    execute format('alter table hanjul.job_history attach partition %s for values from (%L) to (%L)', hanjul._day(day), day, day + 1);
+end
+$$;
+
+-- _count_day(day): what a partition holds.
+create or replace function hanjul._count_day(day regclass)
+returns table (queue text, kind text, status text, n bigint)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    return query execute format('select h.queue, h.kind, h.status, count(*) from %s h group by 1, 2, 3', day);
+end
+$$;
