@@ -21,7 +21,9 @@ class Tale:
     def __init__(self, directory: Path) -> None:
         self._directory, self._n = directory, count(1)
         self._lines: dict[str, list[dict[str, Any]]] = {}
-        self.rows: dict[str, list[Any]] = {queue: [] for queue in ("plain", "leased", "grouped", "ordered", "news", "by_id")}
+        self.rows: dict[str, list[Any]] = {
+            queue: [] for queue in ("plain", "leased", "grouped", "ordered", "news", "alarms", "by_id")
+        }
         self.archived: dict[str, list[Any]] = {queue: [] for queue in self.rows}
         self.dead: list[Any] = []
         self.ledger: list[str] = []
@@ -57,6 +59,25 @@ class Tale:
         """A fenced settlement."""
         rows = ([[msg_id, ct, None]] if refused else []) if answered else None
         self.did(op, at, rows, queue="leased", ids=[msg_id], cts=[ct], **told)
+
+    def routed(self, route: str, reached: int, at: float) -> None:
+        """A message `m1` by a routing key, and to how many queues its sender was told that it came."""
+        told = {"route": route, "keys": ["m1"], "sums": [SUM], "groups": [None], "deeds": [None], "delay": 0}
+        self.did("send_topic", at, [reached], **told)
+
+    def bound(self, op: str, at: float, *, answered: bool = True) -> None:
+        """A pattern that reaches queue alarms with order.paid, or no longer."""
+        self.did(op, at, [[""]] if answered else None, actor="keeper", pattern="order.*", queue="alarms")
+
+    def took(self, msg_id: int, at: float, queue: str, key: str = "m1") -> None:
+        """A read of one message, and its end."""
+        self.did("read", at, [[msg_id, 1, None, None, key, SUM]], queue=queue, qty=1, lease=1.0)
+        self.removed("delete", msg_id, at + 0.1, queue)
+
+    def rejected(self, msg_id: int, at: float, key: str = "m1") -> None:
+        """Claimed, and dead."""
+        self.did("read", at, [[msg_id, 1, 0, None, key, SUM]], queue="leased", qty=1, lease=1.0)
+        self.settled("reject", msg_id, 1, at + 0.1, reason="rejected")
 
     def refuse(self, n: int, state: str) -> None:
         """The server said no."""
@@ -176,6 +197,52 @@ def in_order(tale: Tale) -> None:
     tale.removed("delete", 3, 1.4, "grouped")
 
 
+def put_back(tale: Tale) -> None:
+    tale.sent(1)
+    tale.rejected(1, 1)
+    tale.did("redrive", 2, [2], queue="leased")
+    tale.rejected(2, 2.1)
+    tale.did("redrive", 3, None, queue="leased")
+    tale.took(3, 4, "leased")
+
+
+def put_back_in_a_transaction_that_was_undone(tale: Tale) -> None:
+    tale.sent(1)
+    tale.rejected(1, 1)
+    tx = tale.did("begin", 2.0, [])
+    tale.did("redrive", 2, [2], queue="leased", tx=tx)
+    tale.dead.append(["leased", 1, 1, "rejected", "why", "m1", SUM])
+
+
+def routed(tale: Tale) -> None:
+    tale.routed("order.paid", 1, 1)
+    tale.took(1, 2, "news")
+
+
+def routed_while_a_binding_was_made(tale: Tale) -> None:
+    tale.bound("bind", 0.5, answered=False)
+    tale.routed("order.paid", 2, 1)
+    tale.took(1, 2, "news")
+    tale.took(1, 3, "alarms")
+
+
+def routed_after_a_binding_was_taken_back(tale: Tale) -> None:
+    tale.bound("bind", 0.2)
+    tale.bound("unbind", 0.5)
+    routed(tale)
+
+
+def retired(tale: Tale) -> None:
+    tale.sent(1, queue="by_id")
+    tale.read({1: 1}, 1, "by_id")
+    tale.removed("archive", 1, 1.2, "by_id")
+    tale.sent(90, 2, queue="by_id")
+    tale.read({90: 1}, 3, "by_id")
+    tale.removed("archive", 90, 3.2, "by_id")
+    tale.archived["by_id"].append([90, 1, "m90", SUM])
+    tale.partitions += [["by_id", "a", "a_by_id_p90", 96.0, 1], ["by_id", "a", "a_by_id_default", None, 0]]
+
+
 RIGHT = (
     done,
     lost_ack,
@@ -189,6 +256,12 @@ RIGHT = (
     booked_or_not,
     an_id_of_a_rollback_is_forgotten_by_a_crash,
     in_order,
+    put_back,
+    put_back_in_a_transaction_that_was_undone,
+    routed,
+    routed_while_a_binding_was_made,
+    routed_after_a_binding_was_taken_back,
+    retired,
 )
 
 
@@ -220,6 +293,41 @@ def an_archived_message_is_not_in_the_archive(tale: Tale) -> None:
     tale.sent(1, queue="plain")
     tale.read({1: 1}, 1, "plain")
     tale.removed("archive", 1, 1.2, "plain")
+
+
+@wrong("I1")
+def what_was_put_back_is_gone(tale: Tale) -> None:
+    tale.sent(1)
+    tale.rejected(1, 1)
+    tale.did("redrive", 2, [2], queue="leased")
+
+
+@wrong("I1")
+def a_dead_letter_is_gone_after_a_redrive_of_which_nobody_knows(tale: Tale) -> None:
+    tale.sent(1)
+    tale.rejected(1, 1)
+    tale.did("redrive", 2, None, queue="leased")
+
+
+@wrong("I1")
+def a_bound_queue_was_missed(tale: Tale) -> None:
+    tale.bound("bind", 0.5)
+    routed(tale)
+
+
+@wrong("I1")
+def an_archived_message_is_gone_that_should_be_kept(tale: Tale) -> None:
+    retired(tale)
+    tale.sent(80, 2, queue="by_id")
+    tale.read({80: 1}, 3, "by_id")
+    tale.removed("archive", 80, 3.3, "by_id")
+
+
+@wrong("I2")
+def an_unbound_queue_was_reached(tale: Tale) -> None:
+    tale.routed("order.paid", 2, 1)
+    tale.took(1, 2, "news")
+    tale.took(1, 3, "alarms")
 
 
 @wrong("I2")
@@ -345,6 +453,15 @@ def a_batch_was_in_another_order(tale: Tale) -> None:
     tale.removed("delete", 2, 1.3, "grouped")
 
 
+@wrong("I7")
+def two_of_a_claimed_group_were_in_flight(tale: Tale) -> None:
+    for msg_id in (1, 2):
+        tale.sent(msg_id, msg_id / 10, "ordered", group="g")
+    tale.read({1: 1, 2: 1}, 1, "ordered")
+    tale.removed("delete", 1, 1.1, "ordered")
+    tale.removed("delete", 2, 1.2, "ordered")
+
+
 @wrong("I8")
 def a_rejected_message_is_not_among_the_dead(tale: Tale) -> None:
     tale.sent(1)
@@ -434,6 +551,27 @@ def a_message_is_in_two_places(tale: Tale) -> None:
     tale.remains(1, "plain", ct=1)
 
 
+@wrong("I13")
+def what_was_put_back_was_not_dead(tale: Tale) -> None:
+    tale.sent(1)
+    tale.took(1, 1, "leased")
+    tale.did("redrive", 2, [2], queue="leased")
+    tale.took(2, 3, "leased")
+
+
+@wrong("I14")
+def a_dead_letter_came_back_by_itself(tale: Tale) -> None:
+    tale.sent(1)
+    tale.rejected(1, 1)
+    tale.took(2, 3, "leased")
+
+
+@wrong("I14")
+def a_queue_has_two_copies(tale: Tale) -> None:
+    routed(tale)
+    tale.took(2, 3, "news")
+
+
 @wrong("I14")
 def an_id_was_given_twice(tale: Tale) -> None:
     done(tale)
@@ -454,6 +592,17 @@ def a_sender_holds_a_lock(tale: Tale) -> None:
 @wrong("I15")
 def a_session_was_left_behind(tale: Tale) -> None:
     tale.left["sessions"] = [[1, "torture", "idle"]]
+
+
+@wrong("I15")
+def a_partition_was_kept_too_long(tale: Tale) -> None:
+    retired(tale)
+    tale.partitions.append(["by_id", "a", "a_by_id_p0", 6.0, 3])
+
+
+@wrong("I15")
+def a_row_was_left_in_the_default_partition(tale: Tale) -> None:
+    tale.partitions.append(["by_id", "q", "q_by_id_default", None, 1])
 
 
 @wrong("errors")
