@@ -1,6 +1,7 @@
 """Names of queues: the rules of the SQL side, told before a round trip."""
 
 import re
+from functools import lru_cache
 
 from hanjul.model.errors import InvalidQueueName
 
@@ -15,6 +16,11 @@ def queue_name(name: object) -> str:
     """The name itself; raises InvalidQueueName, which says what is allowed."""
     if not isinstance(name, str) or not name:
         raise InvalidQueueName(name, f"it must be a text of 1 to {MAX_CHARACTERS} characters")
+    return _checked(name)
+
+
+@lru_cache(maxsize=1024)  # a sender says the same few names again and again
+def _checked(name: str) -> str:
     if _FORBIDDEN.search(name):
         raise InvalidQueueName(name, "it must not contain $, ;, --, ' or NUL")
     if len(name) > MAX_CHARACTERS:

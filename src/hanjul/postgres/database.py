@@ -51,7 +51,10 @@ class Database:
     async def open(self) -> None:
         """Connect; raises InvalidSettings if the server refuses the address, Unavailable if it cannot be reached."""
         await self._probe()
-        await self._pool.open()
+        try:
+            await self._pool.open(wait=True, timeout=self._timeout_s)  # or the first call would find none, and make a second
+        except psycopg.Error as error:
+            raise _refused(self.shown_url, error) from error
 
     async def close(self) -> None:
         """Give all connections back."""
@@ -99,15 +102,12 @@ class Database:
             raise raised
 
     @asynccontextmanager
-    async def connection(self, *, timeout_s: float | None = None) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """A connection of the pool in autocommit mode; errors of psycopg leave it as ours.
-
-        timeout_s: how long getting it and using it may take; None: the database's own for getting it, then for ever.
-        """
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A connection of the pool in autocommit mode, for as long as it takes; errors of psycopg leave it as ours."""
         try:
-            conn = await self._connected(timeout_s or self._timeout_s)
+            conn = await self._connected(self._timeout_s)
             try:
-                yield conn if timeout_s is not None else conn.within(None)
+                yield conn.within(None)
             finally:
                 await self._pool.putconn(conn)
         except HanjulError:
@@ -126,16 +126,25 @@ class Database:
             await self._pool.putconn(conn)  # which then makes another
 
     async def _rows(self, call: Call[R], timeout_s: float) -> list[R]:
-        async with self.connection(timeout_s=timeout_s) as conn:
-            own = call.of_queue()
-            if own is None or own.function in self._missing:
-                return await _asked(conn, call)
+        try:
+            conn = await self._connected(timeout_s)
             try:
-                return await _asked(conn, own)
-            except psycopg.errors.UndefinedFunction:
-                rows = await _asked(conn, call)
-                self._missing.add(own.function)  # the queue is there, so it is one without functions
-                return rows
+                return await self._asked(conn, call)
+            finally:
+                await self._pool.putconn(conn)
+        except (psycopg.Error, OSError) as error:
+            raise translate(error) from error
+
+    async def _asked(self, conn: BoundedAsyncConnection, call: Call[R]) -> list[R]:
+        own = call.of_queue()
+        if own is None or own.function in self._missing:
+            return await _asked(conn, call)
+        try:
+            return await _asked(conn, own)
+        except psycopg.errors.UndefinedFunction:
+            rows = await _asked(conn, call)
+            self._missing.add(own.function)  # the queue is there, so it is one without functions
+            return rows
 
     async def _probe(self) -> None:
         """One connection by itself: a pool would only say that it has none, not why. It tells whether a pooler is between."""

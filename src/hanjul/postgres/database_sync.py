@@ -51,7 +51,10 @@ class DatabaseSync:
     def open(self) -> None:
         """Connect; raises InvalidSettings if the server refuses the address, Unavailable if it cannot be reached."""
         self._probe()
-        self._pool.open()
+        try:
+            self._pool.open(wait=True, timeout=self._timeout_s)  # or the first call would find none, and make a second
+        except psycopg.Error as error:
+            raise _refused(self.shown_url, error) from error
 
     def close(self) -> None:
         """Give all connections back."""
@@ -99,15 +102,12 @@ class DatabaseSync:
             raise raised
 
     @contextmanager
-    def connection(self, *, timeout_s: float | None = None) -> Iterator[psycopg.Connection[Any]]:
-        """A connection of the pool in autocommit mode; errors of psycopg leave it as ours.
-
-        timeout_s: how long getting it and using it may take; None: the database's own for getting it, then for ever.
-        """
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection of the pool in autocommit mode, for as long as it takes; errors of psycopg leave it as ours."""
         try:
-            conn = self._connected(timeout_s or self._timeout_s)
+            conn = self._connected(self._timeout_s)
             try:
-                yield conn if timeout_s is not None else conn.within(None)
+                yield conn.within(None)
             finally:
                 self._pool.putconn(conn)
         except HanjulError:
@@ -126,16 +126,25 @@ class DatabaseSync:
             self._pool.putconn(conn)  # which then makes another
 
     def _rows(self, call: Call[R], timeout_s: float) -> list[R]:
-        with self.connection(timeout_s=timeout_s) as conn:
-            own = call.of_queue()
-            if own is None or own.function in self._missing:
-                return _asked(conn, call)
+        try:
+            conn = self._connected(timeout_s)
             try:
-                return _asked(conn, own)
-            except psycopg.errors.UndefinedFunction:
-                rows = _asked(conn, call)
-                self._missing.add(own.function)  # the queue is there, so it is one without functions
-                return rows
+                return self._asked(conn, call)
+            finally:
+                self._pool.putconn(conn)
+        except (psycopg.Error, OSError) as error:
+            raise translate(error) from error
+
+    def _asked(self, conn: BoundedConnection, call: Call[R]) -> list[R]:
+        own = call.of_queue()
+        if own is None or own.function in self._missing:
+            return _asked(conn, call)
+        try:
+            return _asked(conn, own)
+        except psycopg.errors.UndefinedFunction:
+            rows = _asked(conn, call)
+            self._missing.add(own.function)  # the queue is there, so it is one without functions
+            return rows
 
     def _probe(self) -> None:
         """One connection by itself: a pool would only say that it has none, not why. It tells whether a pooler is between."""

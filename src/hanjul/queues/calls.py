@@ -98,7 +98,7 @@ def send_batch(queue: str, messages: list[str], headers: list[str | None], delay
 
 
 def send_many(queue: str, batch: str) -> Call[int]:
-    """batch: a JSON array of [message, headers or null, delay in seconds]."""
+    """batch: a JSON array of [message], or of [message, headers or null, delay in seconds]."""
     return Call("hanjul.send_many", {"queue_name text": queue_name(queue), "batch jsonb": batch}, row=int, own="send_many")
 
 
@@ -222,6 +222,8 @@ def prune_dead_letters(queue: str, older_than: timedelta) -> Call[int]:
 
 def delay_s(delay: float | timedelta) -> float:
     """The delay in seconds; raises BadInput if it is negative or longer than 68 years."""
+    if type(delay) is int and 0 <= delay <= MAX_SECONDS:  # as nearly all are
+        return delay
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SECONDS:
         raise BadInput(f"delay must be 0 to {MAX_SECONDS} seconds, a timedelta of that length or a datetime, not {delay!r}")

@@ -124,7 +124,8 @@ class Queues:
 
         delay: seconds, or the moment, until which nobody sees it.
         """
-        name, body, head = queue_name(queue), self._encoding.body(message), self._encoding.head(headers)
+        name, body = queue_name(queue), self._encoding.body(message)
+        head = None if headers is None else self._encoding.head(headers)
         if isinstance(delay, datetime):
             call = calls.send(name, body.decode(), _text(head), calls.moment("delay", delay))
             [msg_id] = await self._database.rows(call, tx=tx)
@@ -325,7 +326,7 @@ class Queues:
 def _element(body: bytes, head: bytes | None, wait_s: float) -> bytes:
     """One message as hanjul.send_many takes it."""
     if head is None and not wait_s:  # as nearly all are
-        return b"[%b,null,0]" % body
+        return b"[%b]" % body
     return b"[%b,%b,%b]" % (body, head or b"null", encoded(wait_s))
 
 

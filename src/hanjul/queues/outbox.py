@@ -11,30 +11,35 @@ MAX_MESSAGES = 1000
 MAX_BYTES = 1 << 20
 """A statement takes at most so many messages and, unless one alone is larger, so many bytes."""
 
+_Sending = tuple[bytes, "asyncio.Future[int]"]
+"""A message as JSON, and what its sender waits for."""
+_Waiting = deque[_Sending]
+_Batch = list[_Sending]
+
 
 class Outbox:
     """The messages on their way; for each queue one statement is under way, and the others wait for the next."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[str, deque[_Sending]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._flushes: set[asyncio.Task[None]] = set()
 
-    async def send(self, queue: str, element: bytes) -> int:
+    def send(self, queue: str, element: bytes) -> "asyncio.Future[int]":
         """Send one [message, headers, delay_s]; the msg_id, once it is committed.
 
         A cancelled send has not happened if its statement had not begun; otherwise it may have.
         """
-        sending = _Sending(element, asyncio.get_running_loop().create_future())
+        sent: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.get(queue)
         if waiting is None:
-            self._waiting[queue] = deque([sending])
+            self._waiting[queue] = deque([(element, sent)])
             flush = asyncio.create_task(self._flush(queue))
             self._flushes.add(flush)
             flush.add_done_callback(self._flushes.discard)
         else:
-            waiting.append(sending)
-        return await sending.sent
+            waiting.append((element, sent))
+        return sent
 
     async def close(self) -> None:
         """Wait until all that was sent is committed or refused."""
@@ -43,7 +48,7 @@ class Outbox:
 
     async def _flush(self, queue: str) -> None:
         waiting = self._waiting[queue]
-        batch: list[_Sending] = []
+        batch: _Batch = []
         try:
             while batch := _take(waiting):
                 await self._commit(queue, batch)
@@ -51,8 +56,8 @@ class Outbox:
             del self._waiting[queue]
             _fail([*batch, *waiting], ConnectionLost("sending was broken off; the message may or may not have been sent"))
 
-    async def _commit(self, queue: str, batch: "list[_Sending]") -> None:
-        text = b"[" + b",".join([sending.element for sending in batch]) + b"]"
+    async def _commit(self, queue: str, batch: _Batch) -> None:
+        text = b"[" + b",".join([element for element, _ in batch]) + b"]"
         try:
             ids = await self._database.rows(calls.send_many(queue, text.decode()))
         except BadInput as error:
@@ -60,11 +65,11 @@ class Outbox:
         except HanjulError as error:
             _fail(batch, error)
         else:
-            for sending, msg_id in zip(batch, ids, strict=True):
-                if not sending.sent.done():
-                    sending.sent.set_result(msg_id)
+            for (_, sent), msg_id in zip(batch, ids, strict=True):
+                if not sent.done():
+                    sent.set_result(msg_id)
 
-    async def _refused(self, queue: str, batch: "list[_Sending]", error: BadInput) -> None:
+    async def _refused(self, queue: str, batch: _Batch, error: BadInput) -> None:
         """One bad message refuses the whole statement: send half and half, until only its own sender hears of it."""
         if len(batch) == 1:
             _fail(batch, error)
@@ -89,28 +94,21 @@ class OutboxSync:
         """Nothing is ever left to wait for."""
 
 
-class _Sending:
-    __slots__ = ("element", "sent")
-
-    def __init__(self, element: bytes, sent: "asyncio.Future[int]") -> None:
-        self.element, self.sent = element, sent
-
-
-def _take(waiting: deque[_Sending]) -> list[_Sending]:
+def _take(waiting: _Waiting) -> _Batch:
     """The next messages for one statement, without those whose senders have been cancelled."""
-    batch: list[_Sending] = []
+    batch: _Batch = []
     size = 0
     while waiting and len(batch) < MAX_MESSAGES:
-        size += len(waiting[0].element)
+        size += len(waiting[0][0])
         if batch and size > MAX_BYTES:
             break
         sending = waiting.popleft()
-        if not sending.sent.done():
+        if not sending[1].done():
             batch.append(sending)
     return batch
 
 
-def _fail(batch: list[_Sending], error: Exception) -> None:
-    for sending in batch:
-        if not sending.sent.done():
-            sending.sent.set_exception(error)
+def _fail(batch: _Batch, error: Exception) -> None:
+    for _, sent in batch:
+        if not sent.done():
+            sent.set_exception(error)

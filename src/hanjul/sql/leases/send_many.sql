@@ -1,6 +1,6 @@
 -- send_many(queue_name, batch): what a client puts together from concurrent sends. `batch` is a JSON array of
--- [message, headers or null, delay in seconds or null]; the ids come in that order. One text is the cheapest way to
--- carry many messages: it is parsed once, by the server.
+-- [message, headers or null, delay in seconds or null], of which the nulls at the end may be left out; the ids come in that
+-- order. One text is the cheapest way to carry many messages: it is parsed once, by the server.
 create or replace function hanjul.send_many(queue_name text, batch jsonb)
 returns setof bigint language plpgsql as $$
 declare
