@@ -64,7 +64,8 @@ def test_a_job_is_there_when_its_transaction_commits_and_not_before(db, connect)
 
 def test_a_batch_takes_the_fields_of_enqueue_job_and_its_defaults(db):
     db.run("""select hanjul.enqueue_jobs('[
-        {"kind": "a"}, {"kind": "b", "payload": [1], "queue": "q", "delay_s": 60, "priority": 5, "max_retries": 0, "key": "k"}]')""")
+        {"kind": "a"},
+        {"kind": "b", "payload": [1], "queue": "q", "delay_s": 60, "priority": 5, "max_retries": 0, "key": "k"}]')""")
 
     assert db.rows(
         """select kind, payload, queue, run_at - created_at, priority, max_retries, key from hanjul.job order by id"""
@@ -244,7 +245,8 @@ def test_what_ended_costs_later_fetches_nothing_even_under_an_old_snapshot(db, c
     old.run("begin isolation level repeatable read")
     old.run("select 1")
     for _ in range(49):
-        db.run("""with mine as (select array_agg(id) ids, array_agg(attempt) attempts from hanjul.fetch_next_jobs('w1', '{default}', 100))
+        db.run("""with mine as (select array_agg(id) ids, array_agg(attempt) attempts
+                                from hanjul.fetch_next_jobs('w1', '{default}', 100))
                   select hanjul.complete_jobs(ids, attempts) from mine""")
 
     def touched(walk):
@@ -631,7 +633,8 @@ def test_a_day_is_not_dropped_while_that_would_make_workers_wait(db, connect, jo
 
 def test_counts_follow_every_change_and_are_the_same_when_rolled_up(db):
     db.run(
-        'select hanjul.enqueue_jobs(\'[{"kind": "a"}, {"kind": "a"}, {"kind": "a"}, {"kind": "b"}, {"kind": "b", "queue": "q"}]\')'
+        """select hanjul.enqueue_jobs('[
+            {"kind": "a"}, {"kind": "a"}, {"kind": "a"}, {"kind": "b"}, {"kind": "b", "queue": "q"}]')"""
     )
     [(one, _), (two, _), (three, _)] = db.rows("select id::text, attempt from hanjul.fetch_next_jobs('w1', '{default}', 3)")
     db.run(
@@ -668,3 +671,42 @@ def test_two_that_roll_up_at_once_count_nothing_twice(db, connect):
     db.run("commit")
 
     assert db.rows("select status, n from hanjul.job_counts()") == [("pending", 1)]
+
+
+# Looking
+
+
+def test_a_job_is_found_by_its_id_wherever_it_is(db, job):
+    assert db.column("select status from hanjul.find_job(%s)", job) == ["processing"]
+
+    db.run("select hanjul.complete_job(%s, 1)", job)
+
+    assert db.column("select status from hanjul.find_job(%s)", job) == ["completed"]
+    assert db.rows("select * from hanjul.find_job('01900000-0000-7000-8000-000000000000')") == []
+
+
+def test_jobs_are_listed_newest_first_page_by_page(db):
+    ids = db.column(
+        "select hanjul.enqueue_jobs((select jsonb_agg(jsonb_build_object('kind', n % 2)) from generate_series(1, 5) n))"
+    )
+    page = "select id from hanjul.list_jobs('pending', qty => 2, before => %s)"
+
+    assert db.column(page, None) == ids[:2:-1]
+    assert db.column(page, ids[3]) == [ids[2], ids[1]]
+    assert db.column("select id from hanjul.list_jobs('pending', kind => '1', queue => 'default')") == ids[::-2]
+
+
+def test_a_queue_says_when_it_is_worth_to_look_again(db):
+    ready = "select queue, due_in_s from hanjul.ready_jobs('{default,none,paused}')"
+    assert db.rows(ready) == []
+    db.run(
+        "select hanjul.enqueue_job('a', delay_s => 600), hanjul.enqueue_job('b', queue => 'paused'), hanjul.pause_queue('paused')"
+    )
+    assert db.rows(ready) == [("default", pytest.approx(600, abs=10))]
+
+    db.run("select hanjul.enqueue_job('urgent', priority => 7)")
+    [[_, due_in_s]] = db.rows(ready)
+    assert due_in_s <= 0
+
+    db.run("select * from hanjul.fetch_next_job('w1', lease_s => 60)")
+    assert db.rows(ready) == [("default", pytest.approx(60, abs=10))]

@@ -59,7 +59,7 @@ create table hanjul.job_history (
 ) partition by range (completed_at);
 create index job_history_id_idx on hanjul.job_history (id);
 create index job_history_key_idx on hanjul.job_history (key) where key is not null;
-create index job_history_unfinished_idx on hanjul.job_history (status, completed_at) where status <> 'completed';
+create index job_history_unfinished_idx on hanjul.job_history (status, id) where status <> 'completed';
 create table hanjul.job_history_rest partition of hanjul.job_history default;  -- of days that nobody has made a partition for
 comment on table hanjul.job_history is 'finished jobs, a partition for each day (UTC); hanjul.prune drops old ones';
 
