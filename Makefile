@@ -51,7 +51,7 @@ matrix: $(READY)  ## the core tests on every other Python found here, and with t
 bench: $(BENCH)/.ready  ## measure against the peers: make bench ONLY=queues JSON=out.json QUICK=1
 	@$(BENCH)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(if $(QUICK),--quick)
 
-torture: $(READY)  ## kills, freezes, cuts, crashes: make torture SECONDS=600 | KILLS=2000 CRASHES=200 | MUTANTS=1
+torture: $(READY)  ## kills, freezes, cuts, crashes: make torture SECONDS=600, or KILLS=2000 CRASHES=200, and MUTANTS=1
 	@$(BIN)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 	    $(if $(CRASHES),--crashes $(CRASHES)) $(if $(MUTANTS),--mutants)
 

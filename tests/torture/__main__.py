@@ -30,10 +30,13 @@ def main() -> int:
     if asked.check:
         return _check(asked.check)
     with tempfile.TemporaryDirectory(prefix="hanjul-torture-") as place, stage() as scene, Nursery() as nursery:
+        failed = 0
+        if not asked.mutants or asked.seconds or asked.kills or asked.crashes:
+            failed += _torture(scene, nursery, Path(place), asked)
         if asked.mutants:
             chosen = [mutant for mutant in MUTANTS if re.search(asked.only, mutant.name)]
-            return hunt(scene, nursery, Path(place), chosen)
-        return _torture(scene, nursery, Path(place), asked)
+            failed += hunt(scene, nursery, Path(place), chosen)
+        return min(failed, 1)
 
 
 def _arguments() -> argparse.Namespace:
@@ -48,7 +51,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--kill-every", type=float, default=0.35, metavar="S", help="on average (default: %(default)s)")
     parser.add_argument("--crash-every", type=float, default=4.0, metavar="S", help="on average (default: %(default)s)")
-    parser.add_argument("--mutants", action="store_true", help="seed bugs instead, and see that each is found")
+    parser.add_argument(
+        "--mutants",
+        action="store_true",
+        help="seed bugs, and see that each is found; after rounds, if there is a number of those",
+    )
     parser.add_argument("--only", default="", metavar="PATTERN", help="only mutants with such names")
     parser.add_argument("--check", type=Path, metavar="DIRECTORY", help="judge a round that was kept, once more")
     return parser.parse_args()
@@ -58,12 +65,15 @@ def _torture(scene: Stage, nursery: Nursery, place: Path, asked: argparse.Namesp
     record, run = Record.load(), Run.now()
     pace = Pace(kill_s=asked.kill_every, crash_s=asked.crash_every)
     seconds = asked.seconds or (60 if not asked.kills and not asked.crashes else float("inf"))
-    end = time.monotonic() + seconds
+    began = time.monotonic()
+    end = began + seconds
     print(f"torture of the SQL {run.sql}: {asked.round:g} s a round; so far {record.total(run.sql)}", flush=True)
-    while time.monotonic() < end and not (asked.seconds is None and _enough(record, run, asked)):
+    while time.monotonic() < end and not _enough(record, run, asked):
         _round(scene, nursery, place / f"round-{run.rounds + 1}", run, pace, asked.round)
         record.put(run)
-    print(f"\n{run.table()}\n\nall runs with this SQL: {record.total(run.sql)}")
+        print(f"{run}{_to_go(record.total(run.sql), run, asked, time.monotonic() - began)}", flush=True)
+    total = record.total(run.sql)
+    print(f"\nall runs with this SQL, for docs/reliability.md:\n{total.table()}")
     print(
         "VERDICT: " + ("no violation" if not run.violations else f"{run.violations} VIOLATIONS; their rounds are kept in {KEPT}")
     )
@@ -72,7 +82,14 @@ def _torture(scene: Stage, nursery: Nursery, place: Path, asked: argparse.Namesp
 
 def _enough(record: Record, run: Run, asked: argparse.Namespace) -> bool:
     total = record.total(run.sql)
-    return run.rounds > 0 and total.kills >= asked.kills and total.crashes >= asked.crashes
+    return bool(asked.kills or asked.crashes) and run.rounds > 0 and total.kills >= asked.kills and total.crashes >= asked.crashes
+
+
+def _to_go(total: Run, run: Run, asked: argparse.Namespace, seconds: float) -> str:
+    """How long it will go on, if it goes on until enough was struck."""
+    shares = [(asked.kills - total.kills, run.kills), (asked.crashes - total.crashes, run.crashes)]
+    rest_s = max((left / max(struck, 1) * seconds for left, struck in shares), default=0.0)
+    return f"; about {rest_s / 60:.0f} minutes to go" if asked.seconds is None and rest_s > 0 else ""
 
 
 def _round(scene: Stage, nursery: Nursery, directory: Path, run: Run, pace: Pace, seconds: float) -> None:
@@ -86,7 +103,6 @@ def _round(scene: Stage, nursery: Nursery, directory: Path, run: Run, pace: Pace
         print(f"  kept in {kept}")
     shutil.rmtree(directory)
     run.add(struck, size, len(violations))
-    print(run, flush=True)
 
 
 class _Progress:

@@ -1,4 +1,4 @@
-"""Is every seeded bug found? Rounds of each mutant until its mistake is, and one of the SQL as it is, which must pass."""
+"""Is every seeded bug found? Rounds of each mutant until its mistake is, and some of the SQL as it is, which must pass."""
 
 import shutil
 import time
@@ -15,6 +15,7 @@ from tests.torture.scene import QUEUES
 from tests.torture.stage import Stage
 
 PACE = Pace(kill_s=0.4, crash_s=0, freeze_s=0.5, cut_s=1.0, terminate_s=0)
+CALM = Pace(kill_s=0, crash_s=0, freeze_s=0, cut_s=0, terminate_s=0)
 SECONDS = 4.0
 """How long a round is."""
 ROUNDS = 10
@@ -23,16 +24,14 @@ ROUNDS = 10
 
 def hunt(stage: Stage, nursery: Nursery, place: Path, mutants: Sequence[Mutant]) -> int:
     """Print a table of what was found; 0 if all were, and nothing in the SQL as it is."""
-    print(f"| {'mutant':36} | {'must be':10} | {'found as':24} | {'s':>4} |\n|{'-' * 38}|{'-' * 12}|{'-' * 26}|{'-' * 6}|")
-    found, words = look(stage, nursery, place / "as-it-is", hurry)
-    missed = ["as it is"] if found else []
-    print(f"| {'the SQL as it is':36} | {'nothing':10} | {_listed(found):24} | {'':4} | {' '.join(words[:3])}", flush=True)
+    print(f"| {'mutant':40} | {'must be':10} | {'found as':24} | {'s':>4} |\n|{'-' * 42}|{'-' * 12}|{'-' * 26}|{'-' * 6}|")
+    missed = [] if _is_clean(stage, nursery, place, mutants) else ["as it is"]
     for number, mutant in enumerate(mutants):
         seen, seconds = pursue(stage, nursery, place / f"mutant-{number}", mutant)
         caught = is_caught(mutant, seen)
         missed += [] if caught else [mutant.name]
         print(
-            f"| {mutant.name:36} | {mutant.found_as:10} | {_listed(seen):24} | {seconds:4.0f} |{'' if caught else ' MISSED'}",
+            f"| {mutant.name:40} | {mutant.found_as:10} | {_listed(seen):24} | {seconds:4.0f} |{'' if caught else ' MISSED'}",
             flush=True,
         )
     print(f"\n{len(mutants) - len([name for name in missed if name != 'as it is'])} of {len(mutants)} mutants were caught")
@@ -40,11 +39,23 @@ def hunt(stage: Stage, nursery: Nursery, place: Path, mutants: Sequence[Mutant])
     return 1 if missed else 0
 
 
+def _is_clean(stage: Stage, nursery: Nursery, place: Path, mutants: Sequence[Mutant]) -> bool:
+    """Whether nothing is found in the SQL as it is, wherever mistakes are looked for."""
+    started, seen = time.monotonic(), Counter[str]()
+    for number, queues in enumerate({tuple(mutant.queues): None for mutant in mutants}):
+        found, words = look(stage, nursery, place / f"as-it-is-{number}", hurry, queues)
+        seen += found
+        print("".join(f"  {word}\n" for word in words[:3]), end="")
+    seconds = time.monotonic() - started
+    print(f"| {'the SQL as it is':40} | {'nothing':10} | {_listed(seen):24} | {seconds:4.0f} |", flush=True)
+    return not seen
+
+
 def pursue(stage: Stage, nursery: Nursery, place: Path, mutant: Mutant) -> tuple[Counter[str], float]:
     """Rounds until the mutant is caught; what was violated, and how long it took."""
     started, seen = time.monotonic(), Counter[str]()
     for number in range(ROUNDS):
-        found, _ = look(stage, nursery, place / str(number), mutant.prepare, mutant.queues)
+        found, _ = look(stage, nursery, place / str(number), mutant.prepare, mutant.queues, CALM if mutant.calm else PACE)
         seen += found
         if is_caught(mutant, seen):
             break
@@ -52,10 +63,10 @@ def pursue(stage: Stage, nursery: Nursery, place: Path, mutant: Mutant) -> tuple
 
 
 def look(
-    stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare, queues: Sequence[str] = QUEUES
+    stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare, queues: Sequence[str] = QUEUES, pace: Pace = PACE
 ) -> tuple[Counter[str], list[str]]:
     """One round: how often each invariant was violated, and in which words."""
-    play(stage, nursery, directory, seconds=SECONDS, pace=PACE, drain_s=10, prepare=prepare, queues=queues)
+    play(stage, nursery, directory, seconds=SECONDS, pace=pace, drain_s=10, prepare=prepare, queues=queues)
     violations, _ = judge_round(directory)
     shutil.rmtree(directory)
     return Counter(violation.invariant for violation in violations), [str(violation) for violation in violations]

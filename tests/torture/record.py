@@ -86,6 +86,7 @@ class Record:
         total = Run("", sql)
         for run in self.runs:
             if run.sql == sql:
+                total.started = run.started
                 total.rounds, total.violations = total.rounds + run.rounds, total.violations + run.violations
                 total.counts += run.counts
         return total

@@ -24,7 +24,7 @@ ROUTES = ("order.paid", "order.new.red", "order.new", "user.red", "user.old", "n
 """Routing keys."""
 TOPICS = ("news", "alarms", "audit")
 """Queues that are sent to by routing keys alone: a message has a copy in each queue that it reaches."""
-PARTITIONED = {"by_id": ("6", "24"), "by_time": ("1 second", "4 seconds")}
+PARTITIONED = {"by_id": ("6", "24"), "by_time": ("1 second", "6 seconds")}
 """Queues in partitions: of which length, and how long archived messages stay."""
 TENDED = (*REDRIVEN, *TOPICS, *PARTITIONED)
 """Queues that somebody keeps house for."""
