@@ -3,6 +3,7 @@
 import argparse
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ SHOWN = 12
 def main() -> int:
     """What the command line asks for; the exit code."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server and the actors go too
     if asked.check:
         return _check(asked.check)
     with tempfile.TemporaryDirectory(prefix="hanjul-torture-") as place, stage() as scene, Nursery() as nursery:
