@@ -24,9 +24,9 @@ def tidy(session, queue="mail"):
     """Two rounds: the first only notes what the second may rely on."""
     for _ in range(2):
         for _ in range(50):  # a round is skipped where binding the call took long
-            before = session.one("select coalesce(max(id), 0) from hanjul.scan")
-            session.run(f"select pgmq._tidy('{queue}')")
-            if session.one("select coalesce(max(id), 0) from hanjul.scan") > before:
+            before = session.one("select coalesce(max(id), 0) from pgmq.scan")
+            session.run(f'select pgmq."tidy.{queue}"()')
+            if session.one("select coalesce(max(id), 0) from pgmq.scan") > before:
                 break
 
 
@@ -136,7 +136,7 @@ def test_a_read_that_is_rolled_back_leaves_its_messages_within_the_bound(mail):
     mail.run("select pgmq.send('mail', '2')")
     mail.run("begin")
     mail.run("select pgmq.pop('mail', 1)")
-    mail.run("select pgmq._tidy('mail')")
+    mail.run('select pgmq."tidy.mail"()')
     mail.run("rollback")
 
     tidy(mail)
@@ -180,8 +180,8 @@ def test_what_was_known_before_ids_started_again_counts_no_more(mail, connect, a
     slow.run("select pgmq.send('mail', '\"late\"')")
     pass_through(mail, 10)
     for _ in range(20):
-        mail.run("select pgmq._advance('mail')")
-        mail.run("select pgmq._tidy('mail')")
+        mail.run('select pgmq."advance.mail"()')
+        mail.run('select pgmq."tidy.mail"()')
 
     slow.run("commit")
 
@@ -193,7 +193,7 @@ def test_messages_that_lie_in_the_way_are_parked_and_come_back_when_they_are_due
     mail.run("select pgmq.send('mail', '2')")
 
     for _ in range(50):
-        mail.run("select pgmq._park('mail')")
+        mail.run('select pgmq."park.mail"()')
 
     assert mail.one("select count(*) from pgmq.q_mail where due is not null") == 4000
     assert mail.column("select message from pgmq.read('mail', 30, 5)") == [2]
@@ -287,8 +287,8 @@ def test_no_order_of_commits_hides_a_message(sessions, steps):
     queue = f"bound{next(_numbers)}"
     db.run(f"select pgmq.create('{queue}')")
     peers = [Peer(worker, queue) for worker in workers]
-    others = {"tidy": lambda: db.run(f"select pgmq._tidy('{queue}')"),
-              "advance": lambda: db.run(f"select pgmq._advance('{queue}')"),
+    others = {"tidy": lambda: db.run(f"select pgmq.\"tidy.{queue}\"()"),
+              "advance": lambda: db.run(f"select pgmq.\"advance.{queue}\"()"),
               "hold": lambda: holder.run("rollback; begin isolation level repeatable read; select 1")}  # fmt: skip
     try:
         for name, *args in steps:

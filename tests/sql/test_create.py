@@ -131,7 +131,7 @@ def test_a_create_that_waited_for_a_drop_makes_the_queue_again(mail, connect, bl
     mail.run("commit")
 
     assert created.result(10) == [("",)]
-    assert other.column("select pgmq.send('mail', '2')") == [1]
+    assert other.column("select pgmq.send('mail', '2')") == [2]
 
 
 def test_creation_takes_the_advisory_lock_that_other_clients_take(db, connect, blocked):

@@ -289,7 +289,7 @@ def test_parked_messages_block_their_groups_until_they_are_finished(mail, form):
     )
     send(mail, ["1", "2", "5000"])
     for _ in range(50):
-        mail.run("select pgmq._park('mail')")
+        mail.run('select pgmq."park.mail"()')
     assert mail.one("select count(*) from pgmq.q_mail where due is not null") == 4000
     assert read(mail, form, 9) == [4003]
 
@@ -468,7 +468,7 @@ def test_a_message_that_became_the_oldest_while_others_were_passed_through_goes_
     mail.run("select pgmq.send_batch('mail', array_fill('1'::jsonb, array[100]))")
     mail.run("select pgmq.pop('mail', 100)")
     for _ in range(5):
-        mail.run("select pgmq._tidy('mail')")
+        mail.run('select pgmq."tidy.mail"()')
     send(mail, "AB")
 
     slow.run("commit")

@@ -148,7 +148,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule()
     def the_scan_bound_moves(self):
-        self.watch.run(f"select pgmq._tidy('{self.name}')")
+        self.watch.run(f'select pgmq."tidy.{self.name}"()')
 
     @rule()
     def what_is_hidden_is_parked(self):

@@ -195,7 +195,7 @@ def test_the_scan_bound_moves_and_parked_messages_are_read_when_they_are_due(cut
     send(cut, 40)
     cut.run("select pgmq.pop('mail', 35)")
     for _ in range(60):  # a round is skipped where the call itself took long
-        cut.run("select pgmq._tidy('mail')")
+        cut.run('select pgmq."tidy.mail"()')
 
     assert cut.one("select last_value from pgmq.b_mail") == 36
     cut.run("update pgmq.q_mail set due = vt where msg_id > 38")

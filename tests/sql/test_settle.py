@@ -345,3 +345,89 @@ def test_workers_whose_leases_end_at_once_never_share_an_attempt_and_only_the_ne
     assert mail.rows("select * from acked join pgmq.q_mail using (msg_id)") == []
     gaps = "select msg_id from delivered group by msg_id having max(attempt) <> count(*)"
     assert mail.rows(gaps) == []
+
+
+# Earlier lives of a queue
+
+AGAIN = {
+    "dropped": "select pgmq.drop_queue('mail')",
+    "dropped after a round": "select pgmq.\"tidy.mail\"(); select pgmq.drop_queue('mail')",
+    "dropped twice, unused at last": "select {drop}; select pgmq.create('Mail'); select {drop}".format(
+        drop="pgmq.drop_queue('mail')"
+    ),
+    "dropped by hand after a round": 'select pgmq."tidy.mail"(); drop table pgmq.q_mail, pgmq.a_mail; delete from pgmq.meta',
+    "purged": "select pgmq.purge_queue('mail')",
+    "purged in batches": "select hanjul.purge('mail')",
+    "emptied": "truncate pgmq.q_mail",
+}
+CREATE = ["create('mail')", "create_unlogged('mail')", "create_partitioned('mail', '10')", "create_partitioned('mail', '1 day')"]
+
+
+@pytest.mark.parametrize("create", CREATE)
+@pytest.mark.parametrize("again", AGAIN)
+def test_a_settlement_of_an_earlier_life_hits_no_message_of_the_queue_as_it_is_now(claimed, again, create):
+    for statement in AGAIN[again].split("; "):
+        claimed.run(statement)
+    claimed.run(f"select pgmq.{create}")
+    claimed.run("select pgmq.send_batch('mail', array['1', '2', '3']::jsonb[])")
+    assert [(attempt, released) for _, attempt, released in claim(claimed, qty=9)] == [(1, 0)] * 3
+    now = claimed.rows(EVERYTHING)
+
+    refusals = [claimed.rows(f"select * from {call}") for call in STALE]
+
+    assert (refusals, claimed.rows(EVERYTHING)) == ([[(1, 1, None)]] * len(STALE), now)
+
+
+def test_a_queue_of_a_new_name_begins_at_1_and_so_does_one_that_never_gave_out_an_id(db):
+    for queue in ("mail", "Mail.2", "mail"):
+        db.run("select pgmq.create(%s)", queue)
+        if queue == "mail":
+            db.run("select pgmq.drop_queue('mail'), pgmq.create('mail')")
+
+    assert [db.one("select pgmq.send(%s, '1')", queue) for queue in ("mail", "mail.2")] == [1, 1]
+
+
+def test_a_queue_that_is_made_again_goes_on_after_the_last_id_whoever_sent_meanwhile(claimed, connect, blocked):
+    sender, dropper = connect(), connect()
+    sender.run("begin; select pgmq.send('mail', '3')")
+    dropped = dropper.later("select pgmq.drop_queue('mail')")
+    blocked(dropper)
+    sender.run("select pgmq.send('mail', '4')")
+
+    sender.run("commit")
+
+    assert dropped.result(10) == [(True,)]
+    claimed.run("select pgmq.create('mail')")
+    assert claimed.one("select pgmq.send('mail', '5')") == 5
+
+
+@pytest.mark.parametrize("create", CREATE)
+def test_a_queue_that_is_made_again_works_as_a_new_one(claimed, create):
+    claimed.run("select setval('pgmq.q_mail_msg_id_seq', 1000000), pgmq.drop_queue('mail')")
+
+    claimed.run(f"select pgmq.{create}")
+
+    assert claimed.one("select total_messages from pgmq.metrics('mail')") == 0
+    claimed.run("select pgmq.send_batch('mail', array_fill('1'::jsonb, array[100]))")
+    assert claimed.one("select total_messages from pgmq.metrics('mail')") == 100
+    assert claimed.column("select msg_id from pgmq.pop('mail', 100)") == list(range(1000001, 1000101))
+    for _ in range(50):
+        claimed.run('select pgmq."tidy.mail"()')
+    assert claimed.one("select last_value from pgmq.b_mail") == 1000101
+    if "10" in create:
+        assert claimed.one("select default_partition_length from pgmq.metrics('mail')") == 0
+
+
+def test_what_somebody_noted_to_spoil_a_name_does_not_keep_it_from_giving_out_ids(claimed):
+    claimed.run("select setval('pgmq.q_mail_msg_id_seq', 9223372036854775806), pgmq.drop_queue('mail'), pgmq.create('mail')")
+
+    assert claimed.one("select pgmq.send('mail', '1')") == 1
+
+
+def test_a_sequence_that_somebody_restarts_begins_where_the_life_of_the_queue_began(claimed):
+    claimed.run("select pgmq.drop_queue('mail'), pgmq.create('mail')")
+    claimed.run("select pgmq.send('mail', '1')")
+
+    claimed.run("truncate pgmq.q_mail restart identity")
+
+    assert claimed.one("select pgmq.send('mail', '1')") == 3

@@ -118,7 +118,7 @@ $$;
 create or replace function hanjul._give_general_rights(role text, as_what text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    ours boolean := to_regprocedure('pgmq._tidy(text)') is not null;
+    ours boolean := to_regprocedure('pgmq._plan(text)') is not null;
     grants text[] := array['usage on schema hanjul', 'execute on all functions in schema hanjul'];
     given text;
 begin
@@ -140,33 +140,76 @@ begin
 end
 $$;
 
--- _hand_over(queue_name, role): the queue's tables, sequences and functions. Whoever has installed us goes on keeping its
--- scan bound.
+-- _hand_over(queue_name, role): the queue's tables, their sequences and the queue's functions. What an owner has written
+-- himself would run with the next one's rights. That is no news where he is a member of that role. Where not, his queue's
+-- functions are written anew, and tables that run anything of his by themselves are refused.
 create or replace function hanjul._hand_over(queue_name text, role text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    installer regrole := (select n.nspowner from pg_namespace n where n.nspname = 'hanjul');
-    qtable text := pgmq.format_table_name(queue_name, 'q');
-    owned text;
+    q regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q')));
+    a regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'a')));
+    ours boolean := to_regprocedure('pgmq._plan(text)') is not null;
+    trusted boolean := pg_has_role((select c.relowner from pg_class c where c.oid = q), role, 'member');
+    tables regclass[] := array(select t from unnest(array[q, a]) t where t is not null union select p.relid from unnest(array[q, a]) t, pg_partition_tree(t) p);
+    tab regclass;
 begin
-    for owned in
-        select format('table %s', t.relid::regclass)
-        from (values (qtable), (pgmq.format_table_name(queue_name, 'a'))) k (table_name)
-        cross join lateral (
-            select to_regclass(format('pgmq.%I', k.table_name)) as relid
-            union
-            select r.relid from pg_partition_tree(to_regclass(format('pgmq.%I', k.table_name))) r) t
-        where t.relid is not null
-        union all
-        select format('function %s', p.oid::regprocedure) from pg_proc p
-        where p.pronamespace = 'pgmq'::regnamespace
-          and p.proname in (select pgmq._planned_name(operation, queue_name) from unnest(pgmq._operations() || 'upkeep'::text) operation)
-          and p.proowner = (select c.relowner from pg_class c where c.oid = to_regclass(format('pgmq.%I', qtable)))
-    loop
-        execute format('alter %s owner to %I', owned, role);
+    if q is null then  -- noted in pgmq.meta by hand
+        return;
+    end if;
+    foreach tab in array tables loop
+        execute format('alter table %s owner to %I', tab, role);  -- from here on its former owner cannot change it
     end loop;
-    if to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'b'))) is not null then
-        execute format('grant select, update on pgmq.%I, pgmq.%I to %s', qtable, pgmq.format_table_name(queue_name, 'b'), installer);
+    if not trusted then
+        perform hanjul._refuse_foreign_code(queue_name, tables);
+    end if;
+    if ours and not trusted then
+        perform pgmq._unplan(queue_name);
+        perform pgmq._plan(queue_name);
+    elsif ours then
+        perform pgmq._own_plans(queue_name);
+    end if;
+end
+$$;
+
+-- _refuse_foreign_code(queue_name, tables): 42501 if there is anything on the tables that runs when they are touched and
+-- that hanjul did not put there, except what is made of PostgreSQL's own functions and changes nothing: indexes.
+create or replace function hanjul._refuse_foreign_code(queue_name text, tables regclass[])
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    foreign_code text := (
+        select string_agg(k.kind || ' of ' || k.tab, ', ' order by k.tab::text, k.kind)
+        from (
+            select format('trigger %I', t.tgname), t.tgrelid::regclass
+            from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+            where t.tgrelid = any (tables) and not t.tgisinternal and not (
+                p.pronamespace = to_regnamespace('pgmq') and p.proowner = (select n.nspowner from pg_namespace n where n.nspname = 'hanjul')
+                and (p.proname <> '_partitions_follow' or encode(t.tgargs, 'hex') in (  -- it calls a function of the queue that it names
+                    select encode(convert_to(name, getdatabaseencoding()), 'hex') || '00'
+                    from unnest(array[pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'a')]) name)))
+            union all
+            select format('rule %I', r.rulename), r.ev_class::regclass from pg_rewrite r where r.ev_class = any (tables)
+            union all
+            select format('policy %I', y.polname), y.polrelid::regclass from pg_policy y where y.polrelid = any (tables)
+            union all
+            select format('constraint %I', o.conname), o.conrelid::regclass from pg_constraint o
+            where o.conrelid = any (tables) and o.contype not in ('p', 'u', 'n', 't')
+            union all
+            select format('default of column %I', c.attname), d.adrelid::regclass
+            from pg_attrdef d join pg_attribute c on c.attrelid = d.adrelid and c.attnum = d.adnum
+            where d.adrelid = any (tables) and pg_get_expr(d.adbin, d.adrelid) not in ('0', 'now()')
+            union all
+            select format('type of column %I', c.attname), c.attrelid::regclass from pg_attribute c
+            where c.attrelid = any (tables) and c.atttypid >= 16384
+            union all
+            select distinct format('index %s', d.objid::regclass), i.indrelid::regclass
+            from pg_index i join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
+            where i.indrelid = any (tables)
+              and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_type'::regclass)
+        ) k (kind, tab));
+begin
+    if foreign_code is not null then
+        raise exception 'queue "%" is not taken over with what its owner has put on it: %', queue_name, foreign_code
+            using errcode = 'insufficient_privilege', hint = 'It would run with the rights of the new owner. Drop it, and put it back afterwards.';
     end if;
 end
 $$;

@@ -15,3 +15,11 @@ create index partitioning_queue_name_idx on pgmq.partitioning (queue_name);
 comment on table pgmq.partitioning is 'how tables are partitioned; made by pgmq.create_partitioned and convert_archive_partitioned';
 
 grant select on pgmq.partitioning to pg_monitor;
+
+-- Whoever may see the table sees all of it; rows are written by the owner of the queue alone: the upkeep of his partitions
+-- goes by them. So everybody may note that it was tried.
+grant select (table_name), update (tried_at) on pgmq.partitioning to public;
+alter table pgmq.partitioning enable row level security;
+create policy seen_by_all on pgmq.partitioning for select using (true);
+create policy of_ones_own_queues on pgmq.partitioning using (pg_has_role(
+    (select c.relowner from pg_class c where c.oid = to_regclass(format('pgmq.%I', table_name))), 'usage'));

@@ -10,48 +10,165 @@
 --   3. with a new snapshot, find the oldest message there is. The bound goes there, but not past the last_id of the round
 --      before, whose writers are known. A writer of a round before that is still open may bring ids from where the bound
 --      stood when it was first seen: when it is gone, the search of step 3 starts there, and finds what it has left.
--- A round works from what the last one committed to hanjul.scan, the bound included: setval is not rolled back, and a
+-- A round works from what the last one committed to pgmq.scan, the bound included: setval is not rolled back, and a
 -- dump holds a younger sequence than rows. It is made only in what looks like a transaction of one statement that has
 -- written nothing, because it sees its own deletes, and because what it locks should not stay locked. What was noted of a
 -- table that was emptied, rewritten or dropped since counts no more: ids may have started again.
 -- Parked messages (park below) are not read through the bound: they have an index of their own, by the time they are due.
+--
+-- Rights: rounds must see all messages, also those that row-level security hides from the reader, and they must not run
+-- what a table's owner has put on it, a trigger or an index expression, with the rights of anybody else. So they are
+-- functions of the queue, pgmq."tidy.<queue>" and so on, that belong to its owner and run with his rights, whoever reads.
+-- They take no arguments: a caller cannot tell them anything. Rows of pgmq.scan are for the owner of the queue that they name.
 
--- _advance(queue_name): what reads do now and then: move the bound as far as the last round allows, or make one.
-create or replace function pgmq._advance(queue_name text)
-returns void language plpgsql security definer
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
+-- _plan_rounds(queue_name): four functions of the queue.
+-- `advance`: what reads do now and then: move the bound as far as the last round allows, or make one.
+-- `tidy`: a round. True if the bound went back, so that a reader should look again. A transaction that is itself about to
+-- insert makes none: it is no writer whom it could note.
+-- `missed`: for a reader that found less than it wanted: true if a slow writer has left messages below the bound
+-- meanwhile, and the bound went back to them. Now and then it looks without knowing of a writer.
+-- `park`: messages that lie in the way of reads, leased or delayed ones at the old end, go into the part of the index that
+-- is by due time, for good. It costs as much as several reads, so not before thousands are in the way. Called by a read that
+-- took long.
+create or replace function pgmq._plan_rounds(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    qtable regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q')));
-    btable regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'b')));
-    known hanjul.scan;
+    advance text := $plan$
+declare
+    known pgmq.scan;
     bound bigint;
     oldest bigint;
 begin
-    if not pgmq._may_round(queue_name, qtable, btable) then
+    if not pgmq._may_round({name}, {table}, {bound}) then
         return;
     end if;
-    known := pgmq._known(queue_name, qtable);
-    execute format($look$
-        select b.last_value, (select c.msg_id from %s c where c.due is null and c.msg_id >= (select b.last_value from %s b)
-                              order by c.due, c.msg_id limit 1)
-        from %2$s b
-    $look$, qtable, btable) into bound, oldest;
+    known := pgmq._known({name}, {table});
+    select b.last_value, (select c.msg_id from {q} c where c.due is null and c.msg_id >= (select b.last_value from {b} b)
+                          order by c.due, c.msg_id limit 1)
+    into bound, oldest from {b} b;
     if known.writers = '{}' and known.last_id >= bound and random() < 0.95
-       and known.last_id <= coalesce(pg_sequence_last_value(pg_get_serial_sequence(qtable::text, 'msg_id')::regclass), 0) then  -- rounds find more: ids given by hand
-        perform setval(btable, least(oldest, known.last_id + 1));
+       and known.last_id <= pgmq._last_id({table}) then  -- rounds find more: ids given by hand
+        perform setval({bound}, least(oldest, known.last_id + 1));
     elsif random() < 0.5 then
-        perform pgmq._tidy(queue_name);
+        perform {tidy}();
     end if;
 end
+    $plan$;
+    tidy text := $plan$
+declare
+    known pgmq.scan;
+    last_id bigint;
+    writers text[];
+    writes_itself boolean;
+    bound bigint;
+    start bigint;
+    oldest bigint;
+begin
+    if not pgmq._may_round({name}, {table}, {bound}) then
+        return false;
+    end if;
+    last_id := pgmq._last_id({table});
+    select coalesce(array_agg(distinct l.virtualtransaction), '{}'), coalesce(bool_or(l.pid = pg_backend_pid()), false)
+    into writers, writes_itself
+    from pg_locks l
+    where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted
+      and l.database = (select d.oid from pg_database d where d.datname = current_database())
+      and (l.relation = {table} or l.relation in (select t.relid from pg_partition_tree({table}) t));
+    if writes_itself then
+        return false;
+    end if;
+    bound := (select b.last_value from {b} b);
+    known := pgmq._known({name}, {table});
+    if known.last_id > last_id then  -- ids have started again
+        known := null;
+    end if;
+    start := case
+        when random() < 0.1 then 0  -- ids can also be given by hand
+        else least(coalesce(known.bound, 0), (select min(w.value::bigint) from jsonb_each_text(known.writers) w where w.key <> all (writers)))
+    end;
+    oldest := (select c.msg_id from {q} c where c.due is null and c.msg_id >= start order by c.due, c.msg_id limit 1);
+    oldest := least(oldest, coalesce(known.last_id, 0) + 1);
+    if oldest <> bound then
+        perform setval({bound}, oldest);
+    end if;
+    perform pgmq._note_writers(known, {name}, pgmq._file({table}), oldest, last_id, writers);
+    return oldest < bound;
+end
+    $plan$;
+    missed text := $plan$
+begin
+    if random() < 0.9 and coalesce(
+        (select s.writers = '{}' from pgmq.scan s where s.queue_name = {name} order by s.id desc limit 1), true) then
+        return false;
+    end if;
+    return {tidy}();
+end
+    $plan$;
+    park text := $plan$
+declare
+    soon timestamptz := clock_timestamp() + interval '1 second';
+    hidden bigint[];
+begin
+    if not pgmq._may_tidy({table}, {bound}) then
+        return;
+    end if;
+    hidden := array(
+        select f.msg_id
+        from (select c.msg_id, c.vt from {q} c
+              where c.due is null and c.msg_id >= (select b.last_value from {b} b)
+              order by c.due, c.msg_id limit 5000) f
+        where f.vt > soon);
+    if cardinality(hidden) > 2000 then
+        update {q} m set due = m.vt
+        where m.msg_id = any (array(select c.msg_id from {q} c where c.msg_id = any (hidden) order by c.msg_id for update skip locked));
+    end if;
+end
+    $plan$;
+    definer text := 'security definer ' || pgmq._one_plan();
+begin
+    perform pgmq._plan_one(queue_name, 'advance', '() returns void', definer, pgmq._put_tables(advance, queue_name));
+    perform pgmq._plan_one(queue_name, 'tidy', '() returns boolean', definer, pgmq._put_tables(tidy, queue_name));
+    perform pgmq._plan_one(queue_name, 'missed', '() returns boolean', 'security definer set search_path = pg_catalog, pg_temp',
+                           pgmq._put_tables(missed, queue_name));
+    perform pgmq._plan_one(queue_name, 'park', '() returns void', definer, pgmq._put_tables(park, queue_name));
+end
+$$;
+
+-- _put_tables(body, queue_name): what the templates above leave open: the queue's table and its bound, as regclass.
+create or replace function pgmq._put_tables(body text, queue_name text)
+returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    return replace(replace(body,
+        '{table}', pgmq._shielded(format('%L::regclass', format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))))),
+        '{bound}', pgmq._shielded(format('%L::regclass', format('pgmq.%I', pgmq.format_table_name(queue_name, 'b')))));
+end
+$$;
+
+-- _missed(queue_name): the queue's own, for functions that are of no queue.
+create or replace function pgmq._missed(queue_name text)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    missed boolean;
+begin
+    execute format('select %s()', pgmq._planned('missed', queue_name)) into missed;
+    return missed;
+end
+$$;
+
+-- _last_id(qtable): the newest id given out; none yet: the one before the first.
+create or replace function pgmq._last_id(qtable regclass)
+returns bigint language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select coalesce(pg_sequence_last_value(i.ids), (select s.seqstart - 1 from pg_sequence s where s.seqrelid = i.ids), 0)
+    from (select pg_get_serial_sequence(qtable::text, 'msg_id')::regclass as ids) i;
 $$;
 
 -- _known(queue_name, qtable): what the last round noted of the table as it is; nulls if there was none.
 create or replace function pgmq._known(queue_name text, qtable regclass)
-returns hanjul.scan language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns pgmq.scan language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    known hanjul.scan;
+    known pgmq.scan;
 begin
-    select * into known from hanjul.scan s where s.queue_name = lower(_known.queue_name) order by s.id desc limit 1;
+    select * into known from pgmq.scan s where s.queue_name = _known.queue_name order by s.id desc limit 1;
     if known.file is distinct from pgmq._file(qtable) then
         return null;
     end if;
@@ -71,61 +188,28 @@ create or replace function pgmq._may_round(queue_name text, qtable regclass, bta
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     return pg_current_xact_id_if_assigned() is null
-           and exists (select from pg_class c join pg_roles r on r.oid = c.relowner where c.oid = btable and r.rolname = current_user)
-           and pgmq._may_tidy(qtable)
-           and pg_try_advisory_xact_lock(1751215723, hashtext(lower(queue_name)));
+           and pgmq._may_tidy(qtable, btable)
+           and pg_try_advisory_xact_lock(1751215723, hashtext(queue_name));
 end
 $$;
 
--- _tidy(queue_name): a round. True if the bound went back, so that a reader should look again.
--- SECURITY DEFINER: it must see all messages, also those that row-level security hides from the reader. Queues that belong
--- to others than whoever has installed us have no rounds: their reads walk further, and find the same.
-create or replace function pgmq._tidy(queue_name text)
-returns boolean language plpgsql security definer
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
-declare
-    qtable regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q')));
-    btable regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'b')));
-    known hanjul.scan;
-    last_id bigint;
-    writers text[];
-    bound bigint;
-    start bigint;
-    oldest bigint;
+-- _may_tidy(qtable, btable): true in what looks like a transaction of one statement, where every message can be seen and
+-- changed. Whoever is at work must own both: a table that was given to another without its functions is let be, because its
+-- new owner's code would run with the rights of the old one.
+create or replace function pgmq._may_tidy(qtable regclass, btable regclass)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if not pgmq._may_round(queue_name, qtable, btable) then
-        return false;
-    end if;
-    execute format('select case when s.is_called then s.last_value else 0 end from %s s', pg_get_serial_sequence(qtable::text, 'msg_id')) into last_id;
-    writers := array(
-        select distinct l.virtualtransaction from pg_locks l
-        where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted
-          and l.database = (select d.oid from pg_database d where d.datname = current_database())
-          and l.pid is distinct from pg_backend_pid()
-          and (l.relation = qtable or l.relation in (select t.relid from pg_partition_tree(qtable) t)));
-    execute format('select b.last_value from %s b', btable) into bound;
-    known := pgmq._known(queue_name, qtable);
-    if known.last_id > last_id then  -- ids have started again
-        known := null;
-    end if;
-    start := case
-        when random() < 0.1 then 0  -- ids can also be given by hand
-        else least(coalesce(known.bound, 0), (select min(w.value::bigint) from jsonb_each_text(known.writers) w where w.key <> all (writers)))
-    end;
-    execute format('select c.msg_id from %s c where c.due is null and c.msg_id >= $1 order by c.due, c.msg_id limit 1', qtable)
-        into oldest using start;
-    oldest := least(oldest, coalesce(known.last_id, 0) + 1);
-    if oldest <> bound then
-        perform setval(btable, oldest);
-    end if;
-    perform pgmq._note_writers(known, queue_name, pgmq._file(qtable), oldest, last_id, writers);
-    return oldest < bound;
+    return statement_timestamp() - transaction_timestamp() < interval '500 microseconds'  -- parsing and binding take some
+           and current_setting('transaction_isolation') = 'read committed'
+           and (select count(*) from pg_class c join pg_roles r on r.oid = c.relowner
+                where c.oid in (qtable, btable) and r.rolname = current_user) = 2
+           and not row_security_active(qtable);
 end
 $$;
 
 -- _note_writers(...): remember a round. A writer that is new may have ids from the last round's bound on, or, if its
 -- transaction was prepared for a second phase and has changed its name thereby, any.
-create or replace function pgmq._note_writers(known hanjul.scan, queue_name text, file oid, bound bigint, last_id bigint, writers text[])
+create or replace function pgmq._note_writers(known pgmq.scan, queue_name text, file oid, bound bigint, last_id bigint, writers text[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     since bigint := least(coalesce(known.bound, 0), bound);
@@ -136,64 +220,54 @@ begin
         return;
     end if;
     if known.id is null then
-        delete from hanjul.scan s where s.queue_name = lower(_note_writers.queue_name);
+        delete from pgmq.scan s where s.queue_name = _note_writers.queue_name;
     end if;
-    insert into hanjul.scan (queue_name, file, bound, last_id, writers)
-    values (lower(_note_writers.queue_name), _note_writers.file, _note_writers.bound, _note_writers.last_id, noted);
-    delete from hanjul.scan s where s.queue_name = known.queue_name and s.id = known.id;
+    insert into pgmq.scan (queue_name, file, bound, last_id, writers)
+    values (_note_writers.queue_name, _note_writers.file, _note_writers.bound, _note_writers.last_id, noted);
+    delete from pgmq.scan s where s.queue_name = known.queue_name and s.id = known.id;
 end
 $$;
 
--- _park(queue_name): messages that lie in the way of reads, leased or delayed ones at the old end, go into the part of the
--- index that is by due time, for good. It costs as much as several reads, so not before thousands are in the way. Called
--- by a read that took long.
-create or replace function pgmq._park(queue_name text)
-returns void language plpgsql security definer
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
+-- _begin_ids(queue_name): a queue that is made anew goes on above the ids of its earlier lives: what a worker of then
+-- settles must not hit a message of now. The first queue of a name begins at 1. What somebody may have left under the name to
+-- spoil it, an id beyond half of all that there are, is not believed.
+create or replace function pgmq._begin_ids(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    qtable regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q')));
-    hidden bigint[];
+    q regclass := format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))::regclass;
+    ended bigint := (select max(s.last_id) from pgmq.scan s where s.queue_name = lower(_begin_ids.queue_name) and s.last_id < 4611686018427387904);
 begin
-    if not pgmq._may_tidy(qtable) then
-        return;
-    end if;
-    execute format($look$
-        select array_agg(f.msg_id order by f.msg_id) filter (where f.vt > $1)
-        from (select c.msg_id, c.vt from %1$s c
-              where c.due is null and c.msg_id >= (select b.last_value from pgmq.%2$I b)
-              order by c.due, c.msg_id limit 5000) f
-    $look$, qtable, pgmq.format_table_name(queue_name, 'b')) into hidden using clock_timestamp() + interval '1 second';
-    if cardinality(hidden) > 2000 then
-        execute format($park$
-            update %1$s m set due = m.vt
-            where m.msg_id = any (array(select c.msg_id from %1$s c where c.msg_id = any ($1) order by c.msg_id for update skip locked))
-        $park$, qtable) using hidden;
+    delete from pgmq.scan s where s.queue_name = lower(_begin_ids.queue_name);
+    if ended > 0 then
+        execute format('alter table %s alter column msg_id set start with %s restart', q, ended + 1);
+        perform pgmq._note_end(queue_name, ended);
     end if;
 end
 $$;
 
--- _may_tidy(qtable): true in what looks like a transaction of one statement, where every message can be seen and changed.
-create or replace function pgmq._may_tidy(qtable regclass)
-returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+-- _end_ids(queue_name): what _begin_ids will want to know, before the queue is dropped.
+create or replace function pgmq._end_ids(queue_name text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    q regclass := to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q')));
+    last_id bigint;
 begin
-    return statement_timestamp() - transaction_timestamp() < interval '500 microseconds'  -- parsing and binding take some
-           and current_setting('transaction_isolation') = 'read committed'
-           and exists (  -- only what is our own: in a table of another's, his code would run with our rights
-               select from pg_class c join pg_roles r on r.oid = c.relowner where c.oid = qtable and r.rolname = current_user)
-           and not row_security_active(qtable);
+    if q is not null then
+        execute format('lock table %s in access exclusive mode', q);  -- ids are given out no more
+        last_id := greatest(pgmq._last_id(q), (select max(s.last_id) from pgmq.scan s where s.queue_name = lower(_end_ids.queue_name)));
+        delete from pgmq.scan s where s.queue_name = lower(_end_ids.queue_name);
+        if last_id > 0 then
+            perform pgmq._note_end(queue_name, last_id);
+        end if;
+    end if;
 end
 $$;
 
--- _missed(queue_name): for a reader that found less than it wanted: true if a slow writer has left messages below the
--- bound meanwhile, and the bound went back to them. Now and then it looks without knowing of a writer.
-create or replace function pgmq._missed(queue_name text)
-returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- _note_end(queue_name, last_id): a note that is of no table, so that no round works from it.
+create or replace function pgmq._note_end(queue_name text, last_id bigint)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if random() < 0.9 and coalesce(
-        (select s.writers = '{}' from hanjul.scan s where s.queue_name = lower(_missed.queue_name) order by s.id desc limit 1), true) then
-        return false;
-    end if;
-    return pgmq._tidy(queue_name);
+    insert into pgmq.scan (queue_name, file, bound, last_id, writers) values (lower(queue_name), 0, 0, last_id, '{}');
 end
 $$;
 

@@ -32,6 +32,7 @@ begin
            case when by is null then '' else format('partition by range (%I)', by) end,
            case when archived_by is null then 'primary key' else 'not null' end,
            case when archived_by is null then '' else format('partition by range (%I)', archived_by) end);
+    perform pgmq._begin_ids(queue_name);
     perform pgmq._lay_out(queue_name);
 end
 $$;

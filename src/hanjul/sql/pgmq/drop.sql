@@ -1,7 +1,7 @@
 -- Ending queues, and emptying them.
 
 -- drop_queue(queue_name): true; false and a notice if there is none. Live messages and the archive go with it, partitions
--- with their parents.
+-- with their parents. What stays is the last id, for a queue that is made again under the name, and dead letters.
 create or replace function pgmq.drop_queue(queue_name text)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -17,11 +17,9 @@ begin
         return false;
     end if;
     perform pgmq._forget_partman(qtable, atable);
+    perform pgmq._end_ids(queue_name);
     execute format('drop table if exists pgmq.%I, pgmq.%I', qtable, atable);
     perform pgmq._unplan(queue_name);
-    if to_regproc(format('pgmq.%I', pgmq._planned_name('upkeep', queue_name))) is not null then
-        execute format('drop function pgmq.%I', pgmq._planned_name('upkeep', queue_name));
-    end if;
     return true;
 end
 $$;

@@ -10,7 +10,7 @@ create or replace function pgmq._find()
 returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
     select '
     if random() < 0.02 + 0.002 * least(qty, 100) then
-        perform pgmq._advance({name});
+        perform {advance}();
     end if;
     for look in 1 .. 2 loop
         if exists (select from {q} c where c.due <= ts) then
@@ -39,8 +39,8 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
                 order by c.due, c.msg_id limit qty for update skip locked);
         end if;
         if clock_timestamp() > ts + interval ''2 milliseconds'' then
-            perform pgmq._park({name});
+            perform {park}();
         end if;
-        exit when cardinality(ids) >= qty or qty is null or qty <= 0 or not pgmq._missed({name});
+        exit when cardinality(ids) >= qty or qty is null or qty <= 0 or not {missed}();
     end loop;';
 $$;

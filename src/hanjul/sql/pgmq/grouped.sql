@@ -152,7 +152,7 @@ begin
         return;
     end if;
     if random() < 0.0025 * least($2, 100) then
-        perform pgmq._tidy({name});
+        perform {tidy}();
     end if;
     for look in 1 .. 2 loop
         tried := '{}';
@@ -166,7 +166,7 @@ begin
             lasts := lasts || part[cardinality(part)];
             exit when cardinality(ids) >= $2;
         end loop;
-        exit when cardinality(ids) > 0 or not pgmq._missed({name});
+        exit when cardinality(ids) > 0 or not {missed}();
     end loop;
     while $4 and cardinality(open_groups) > 0 and cardinality(ids) < $2 loop  -- as many layers as fill at once
         depth := greatest(($2 - cardinality(ids)) / cardinality(open_groups), 1);

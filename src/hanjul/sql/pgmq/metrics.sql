@@ -27,7 +27,8 @@ $$;
 -- metrics(queue_name): exact up to 100,000 messages. Counting costs what is counted, and nobody should pay for a long
 -- queue by being asked how long it is: beyond, queue_length is what the server's statistics say, which follow within
 -- about a minute, the visible part is estimated from a sample, and the ages are those of the smallest and the largest id.
--- Ages in whole seconds, null when empty; total_messages survives deletes and purges.
+-- Ages in whole seconds, null when empty; total_messages survives deletes and purges, and counts from where a queue that
+-- was made again began.
 create or replace function pgmq.metrics(queue_name text)
 returns pgmq.metrics_result language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -39,7 +40,8 @@ begin
         select $1, count(*),
                extract(epoch from now() - max(m.enqueued_at))::integer,
                extract(epoch from now() - min(m.enqueued_at))::integer,
-               (select case when s.is_called then s.last_value else 0 end from %2$s s),
+               (select case when s.is_called then s.last_value - n.seqstart + 1 else 0 end
+                from %2$s s join pg_sequence n on n.seqrelid = %2$L::regclass),
                now(),
                count(*) filter (where m.vt <= now()),
                pgmq._default_partition_length($1)

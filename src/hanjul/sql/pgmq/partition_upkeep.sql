@@ -51,11 +51,12 @@ end
 $$;
 
 -- maintain_partitions(queue_name): all of it now, by hand; false if something is left, because somebody was in the way, or
--- after a second of moving rows: call again. Nothing for a queue without partitions.
+-- after a second of moving rows: call again. Nothing for a queue without partitions. It is called by cron with whatever
+-- rights: what merely has the name of the queue's function, and is not its owner's to run with his rights, is let be.
 create or replace function pgmq.maintain_partitions(queue_name text)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    planned text := format('pgmq.%I', pgmq._planned_name('upkeep', queue_name));
+    planned regprocedure := to_regprocedure(format('pgmq.%I(text, interval)', pgmq._planned_name('upkeep', queue_name)));
     prefix text;
     done boolean;
     all_done boolean := true;
@@ -63,9 +64,15 @@ begin
     if current_setting('transaction_isolation') not like 'read %' then
         raise exception 'partitions are maintained under READ COMMITTED only' using errcode = 'invalid_transaction_state';
     end if;
-    if to_regproc(planned) is not null then
+    if planned is not null then
+        if not exists (select from pg_proc p join pg_class c on c.relowner = p.proowner
+                       where p.oid = planned and p.prosecdef
+                         and c.oid = to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q')))) then
+            raise warning 'the partitions of queue "%" are left as they are: % is not a function of its owner', queue_name, planned;
+            return false;
+        end if;
         foreach prefix in array array['q', 'a'] loop
-            execute format('select %s($1, $2)', planned) into done
+            execute format('select %s($1, $2)', planned::regproc) into done
                 using pgmq.format_table_name(queue_name, prefix), interval '1 second';
             all_done := done and all_done;
         end loop;
@@ -127,17 +134,9 @@ begin
         raise log 'hanjul: no new partitions of % now: %', table_name, sqlerrm;
     end;
     if not (dropped and added) then
-        perform pgmq._tried(table_name);
+        update pgmq.partitioning t set tried_at = clock_timestamp() where t.table_name = _upkeep.table_name;  -- for other senders
     end if;
     return dropped and moved;
-end
-$$;
-
--- _tried(table_name): a note for other senders. SECURITY DEFINER: the owner of a queue need not own our tables.
-create or replace function pgmq._tried(table_name text)
-returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-    update pgmq.partitioning p set tried_at = clock_timestamp() where p.table_name = _tried.table_name;
 end
 $$;
 
@@ -151,8 +150,7 @@ begin
     if p.control <> 'msg_id' then
         return extract(epoch from clock_timestamp());
     elsif p.table_name = pgmq.format_table_name(p.queue_name, 'q') then
-        execute format('select case when s.is_called then s.last_value else 0 end from %s s',
-                       pg_get_serial_sequence(format('pgmq.%I', p.table_name), 'msg_id')) into newest;
+        newest := pgmq._last_id(format('pgmq.%I', p.table_name)::regclass);
     else
         execute format('select max(m.msg_id) from pgmq.%I m', p.table_name) into newest;
     end if;

@@ -3,7 +3,8 @@
 -- and pass their arguments on. A statement that is built and planned at every call costs two to eight times as much.
 -- The templates stand beside the functions that call them: pgmq._plan_send in send.sql, and so on. Where they say {q},
 -- {a}, {b}, {name} and {key}, the queue's table, its archive, its scan bound (bound.sql), its folded name and the hash
--- of that are put in; {find} is the search of find.sql, {waited} the question of wake.sql whether a consumer waits.
+-- of that are put in, for {advance}, {tidy}, {missed} and {park} the queue's own functions of bound.sql; {find} is the
+-- search of find.sql, {waited} the question of wake.sql whether a consumer waits.
 
 -- _planned_name(operation, queue_name): the function's name, without the schema; a name too long for PostgreSQL is hashed.
 create or replace function pgmq._planned_name(operation text, queue_name text)
@@ -57,6 +58,10 @@ begin
         ['{a}', format('pgmq.%I', pgmq.format_table_name(queue_name, 'a'))],
         ['{b}', format('pgmq.%I', pgmq.format_table_name(queue_name, 'b'))],
         ['{name}', quote_literal(folded)],
+        ['{advance}', format('pgmq.%I', pgmq._planned_name('advance', queue_name))],
+        ['{tidy}', format('pgmq.%I', pgmq._planned_name('tidy', queue_name))],
+        ['{missed}', format('pgmq.%I', pgmq._planned_name('missed', queue_name))],
+        ['{park}', format('pgmq.%I', pgmq._planned_name('park', queue_name))],
         ['{key}', hashtext(folded)::text]]
     loop
         body := replace(body, part[1], case when part[1] in ('{waited}', '{find}') then part[2] else pgmq._shielded(part[2]) end);
@@ -82,7 +87,7 @@ $$;
 create or replace function pgmq._operations()
 returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $$
     select '{send,send_batch,send_many,read,claim,claim_groups,pop,delete,delete_one,archive,archive_one,set_vt,heads,take,grouped,
-             ack,ack_to_archive,nack,release,extend,reject}'::text[];
+             ack,ack_to_archive,nack,release,extend,reject,advance,tidy,missed,park}'::text[];
 $$;
 
 create or replace function pgmq._drop_function(function regprocedure)

@@ -25,7 +25,7 @@ begin
         create policy of_queues_that_the_role_may_read on hanjul.dead_letter
             using (has_table_privilege(to_regclass(format('pgmq.%I', 'q_' || queue_name)), 'select'));
     end if;
-    if to_regprocedure('pgmq._tidy(text)') is not null
+    if to_regprocedure('pgmq._plan(text)') is not null
        and not exists (select from pg_trigger t where t.tgrelid = 'pgmq.meta'::regclass and t.tgname = 'owned_by_all_admins') then
         create trigger owned_by_all_admins after insert on pgmq.meta for each row execute function hanjul._owned_by_all_admins();
     end if;
