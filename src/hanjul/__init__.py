@@ -1,10 +1,12 @@
 """hanjul: all the background work of an application, in one line, on the PostgreSQL it already has."""
 
 from hanjul.app import App
+from hanjul.app_sync import AppSync
 from hanjul.clients import connect, connect_sync
 from hanjul.config import Settings
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
+from hanjul.model.delivery_sync import DeliverySync
 from hanjul.model.errors import (
     AlreadySettled,
     BadInput,
@@ -30,6 +32,7 @@ from hanjul.queues import DeadLetter, Message, Metrics, QueueInfo, QueueRecord, 
 __all__ = [
     "AlreadySettled",
     "App",
+    "AppSync",
     "BadInput",
     "ConnectionLost",
     "Database",
@@ -37,6 +40,7 @@ __all__ = [
     "DatabaseSync",
     "DeadLetter",
     "Delivery",
+    "DeliverySync",
     "HanjulError",
     "Interrupted",
     "InvalidMessage",
