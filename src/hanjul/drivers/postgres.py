@@ -116,7 +116,7 @@ class PostgresSource:
 
     async def wait(self) -> None:
         """Return when it may be worth to fetch again."""
-        await self._driver.wakeups.wait(self.queue, ordered=self._ordered)
+        await self._driver.wakeups.wait(self.queue, ask=lease_calls.ready_groups if self._ordered else lease_calls.ready)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Refusal]:
         """Settle by kind of outcome, each kind in one commit; those that came too late."""

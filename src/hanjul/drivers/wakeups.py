@@ -12,10 +12,11 @@ later, a plain INSERT. It starts fast because such a commit mostly follows soon.
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from hanjul.drivers import lease_calls
+from hanjul.model.call import Call
 from hanjul.model.errors import HanjulError
 from hanjul.postgres import Database
 from hanjul.postgres.listen import Listener
@@ -30,11 +31,16 @@ ANSWER_S = 5.0
 """How long a poll may take before its connection counts as dead."""
 
 
+Ask = Callable[[Sequence[str]], Call[tuple[str, float]]]
+"""Queues -> the call that tells in how many seconds each has something due."""
+
+
 @dataclass(slots=True)
 class _Idle:
     """One queue that somebody waits for."""
 
-    ordered: bool
+    queue: str
+    ask: Ask
     waiters: set[asyncio.Event] = field(default_factory=set)
     pause_s: float = FIRST_POLL_S
     look_at: float = 0.0
@@ -78,19 +84,19 @@ class Wakeups:
         if self._listener is not None:
             await self._listener.close()
 
-    async def wait(self, queue: str, *, ordered: bool = False) -> None:
+    async def wait(self, queue: str, *, ask: Ask = lease_calls.ready, called: str | None = None) -> None:
         """Return when it is worth to look at the queue again; at once after the wait lock was taken.
 
-        ordered: for a consumer of groups, who has no use for messages that wait for others of their group.
+        ask: how to ask when it has something due.  called: what senders call it who wake its consumers, if not `queue`.
         """
-        folded = queue.lower()
+        folded = (called or queue).lower()
         if self.listening and folded not in self._locked and await self._lock(folded):
             return
         if folded in self._missed:  # notified since the lock was taken, perhaps after the last look
             self._missed.discard(folded)
             return
         waiter = asyncio.Event()
-        idle = self._idle.setdefault(folded, _Idle(ordered))
+        idle = self._idle.setdefault(folded, _Idle(queue, ask))
         idle.waiters.add(waiter)
         idle.pause_s = FIRST_POLL_S
         self._look_in(idle, FIRST_POLL_S)
@@ -162,18 +168,12 @@ class Wakeups:
 
     async def _ask(self, queues: list[str]) -> None:
         """Wake who has something due; set the others' next look."""
-        ordered = [queue for queue in queues if self._idle[queue].ordered]
-        plain = [queue for queue in queues if not self._idle[queue].ordered]
-        try:
-            due = dict(await self._database.rows(lease_calls.ready(plain), timeout_s=ANSWER_S)) if plain else {}
-            if ordered:
-                due |= await self._database.rows(lease_calls.ready_groups(ordered), timeout_s=ANSWER_S)
-        except HanjulError as error:
-            _log.warning("looking for due messages: %s", error)
-            due = {}
-        except Exception:  # noqa: BLE001  (a poll that ends in silence would be missed)
-            _log.exception("looking for due messages failed")
-            due = {}
+        due: dict[str, float] = {}
+        by_ask: dict[Ask, dict[str, str]] = {}
+        for folded in queues:
+            by_ask.setdefault(self._idle[folded].ask, {})[self._idle[folded].queue] = folded
+        for ask, names in by_ask.items():
+            due |= {names[queue]: due_in_s for queue, due_in_s in await self._due(ask(list(names)))}
         cap_s = LISTENING_POLL_S if self.listening else POLLING_POLL_S
         for queue in queues:
             if (idle := self._idle.get(queue)) is None:
@@ -182,3 +182,12 @@ class Wakeups:
                 idle.wake()
             idle.pause_s = min(cap_s, idle.pause_s * 2)
             self._look_in(idle, max(0.0, min(idle.pause_s, due_in_s)) or idle.pause_s)
+
+    async def _due(self, call: Call[tuple[str, float]]) -> list[tuple[str, float]]:
+        try:
+            return await self._database.rows(call, timeout_s=ANSWER_S)
+        except HanjulError as error:
+            _log.warning("looking for what is due: %s", error)
+        except Exception:  # noqa: BLE001  (a poll that ends in silence would be missed)
+            _log.exception("looking for what is due failed")
+        return []
