@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from hanjul.clients import address_async, configured
 from hanjul.config import Settings
-from hanjul.drivers.memory import MemoryDriver
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
@@ -20,6 +19,9 @@ from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
 from hanjul.runtime.spec import ConsumerSpec
 from hanjul.runtime.stream import stream
+
+if TYPE_CHECKING:
+    from hanjul.drivers.memory import MemoryDriver
 
 LOOP_CONNECTIONS = 3
 """What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
@@ -78,7 +80,7 @@ class App:
         self._config, self._database_url = config, database_url
         self.specs: list[ConsumerSpec] = []
         self.consumers: list[Consumer] = []
-        self.memory = MemoryDriver() if driver == "memory" else None
+        self.memory = _memory_driver() if driver == "memory" else None
         self._queues: Queues | None = None
         self._source: Callable[..., Source] | None = None
         self._stop: asyncio.Event | None = None
@@ -228,3 +230,9 @@ class App:
                     yield driver.source
                 finally:
                     await driver.close()
+
+
+def _memory_driver() -> "MemoryDriver":
+    from hanjul.drivers.memory import MemoryDriver  # only here: a worker with a database need not carry it
+
+    return MemoryDriver()

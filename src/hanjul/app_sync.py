@@ -20,7 +20,7 @@ from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
 from hanjul.model.delivery_sync import DeliverySync
 from hanjul.model.errors import InvalidSettings
-from hanjul.queues import QueuesSync
+from hanjul.queues.client_sync import QueuesSync
 from hanjul.runtime.loop_thread import LoopThread
 
 T = TypeVar("T")

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from hanjul.config import Settings, settings
-from hanjul.postgres import Database, DatabaseSync
-from hanjul.queues import Queues, QueuesSync
+from hanjul.postgres import Database
+from hanjul.queues import Queues
+
+if TYPE_CHECKING:
+    from hanjul.queues.client_sync import QueuesSync
 
 
 @contextmanager
@@ -45,8 +49,11 @@ async def connect(url: str | None = None, *, config: Settings | None = None) -> 
 
 
 @contextmanager
-def connect_sync(url: str | None = None, *, config: Settings | None = None) -> Iterator[QueuesSync]:
+def connect_sync(url: str | None = None, *, config: Settings | None = None) -> "Iterator[QueuesSync]":
     """The same for threads: `with hanjul.connect_sync() as queues`."""
+    from hanjul.postgres.database_sync import DatabaseSync  # only here: who is async need not carry the twins
+    from hanjul.queues.client_sync import QueuesSync
+
     config = configured(url, config)
     with migrated_address(config) as found:
         database = DatabaseSync(found, max_connections=config.max_connections)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hanjul import Database, DatabaseSync, Queues, QueuesSync
-from hanjul.queues import Topics, TopicsSync
+from hanjul.queues import Topics
+from hanjul.queues.topics_sync import TopicsSync
 
 TWINS = [(Queues, QueuesSync), (Database, DatabaseSync), (Topics, TopicsSync)]
 

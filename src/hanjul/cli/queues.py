@@ -11,7 +11,7 @@ from hanjul.config import settings
 from hanjul.model.call import Call
 from hanjul.model.errors import InvalidMessage
 from hanjul.model.names import queue_name
-from hanjul.postgres import DatabaseSync
+from hanjul.postgres.database_sync import DatabaseSync
 
 MESSAGE = ["msg_id", "read_ct", "enqueued_at", "vt", "message", "headers"]
 METRICS = ["queue_name", "queue_length", "queue_visible_length", "oldest_msg_age_sec", "newest_msg_age_sec", "total_messages"]
