@@ -10,6 +10,7 @@ from tests.torture.adversary import Pace
 from tests.torture.judge import judge_round
 from tests.torture.mutants import Mutant, Prepare, hurry
 from tests.torture.nursery import Nursery
+from tests.torture.record import KEPT
 from tests.torture.rounds import play
 from tests.torture.scene import QUEUES
 from tests.torture.stage import Stage
@@ -65,9 +66,11 @@ def pursue(stage: Stage, nursery: Nursery, place: Path, mutant: Mutant) -> tuple
 def look(
     stage: Stage, nursery: Nursery, directory: Path, prepare: Prepare, queues: Sequence[str] = QUEUES, pace: Pace = PACE
 ) -> tuple[Counter[str], list[str]]:
-    """One round: how often each invariant was violated, and in which words."""
+    """One round: how often each invariant was violated, and in which words; one of the SQL as it is is kept then."""
     play(stage, nursery, directory, seconds=SECONDS, pace=pace, drain_s=10, prepare=prepare, queues=queues)
     violations, _ = judge_round(directory)
+    if violations and prepare is hurry:
+        shutil.copytree(directory, KEPT / f"hunt-{int(time.time())}")
     shutil.rmtree(directory)
     return Counter(violation.invariant for violation in violations), [str(violation) for violation in violations]
 

@@ -45,7 +45,7 @@ class Leaser:
         if not rows:
             time.sleep(self._rng.uniform(0, 0.03))
         late_s = lease_s + self._rng.choice((0.01, 0.05, 0.3))  # just after the next has claimed them
-        time.sleep(self._rng.choices((0, 0.01, 0.2, late_s), (52, 33, 6, 9))[0])
+        time.sleep(self._rng.choices((0, 0.01, 0.2, late_s), (52, 33, self._fails(6), self._fails(9)))[0])
         spent = [(row[0], row[1]) for row in rows if row[1] - row[2] >= LEASED[self._queue]]
         self._reject(spent, "max_attempts")
         pairs = [(row[0], row[1]) for row in rows if row[1] - row[2] < LEASED[self._queue]]
@@ -55,15 +55,20 @@ class Leaser:
             time.sleep(self._rng.choice((0, 0.01, 0.1)))
         self._settle(pairs, keys)
 
+    def _fails(self, odds: float) -> float:
+        """Nothing fails while the round drains: a group stands still for as long as its oldest message."""
+        return odds if self._scene.sending else 0
+
     def _settle(self, pairs: list[Pair], keys: dict[int, str | None]) -> None:
         acked = [pair for pair in pairs if self._rng.random() < 0.6]
         self._ack(acked, archive=self._rng.random() < 0.4)
         for pair in [pair for pair in pairs if pair not in acked]:
-            deed = self._rng.choices((self._nack, self._release, self._spoil, self._book, self._forget), (8, 8, 2, 14, 2))[0]
+            odds = (self._fails(8), self._fails(8), 2, 14, self._fails(2))
+            deed = self._rng.choices((self._nack, self._release, self._spoil, self._book, self._forget), odds)[0]
             deed(pair, keys[pair[0]])
-        if self._rng.random() < 0.1:  # and once more, in another way
+        if self._rng.random() < self._fails(0.1):  # and once more, in another way
             self._ack(pairs, archive=False)
-        elif self._rng.random() < 0.1:
+        elif self._rng.random() < self._fails(0.1):
             self._fenced("nack", NACK, pairs, [0.0] * len(pairs), delay=0)
 
     def _ack(self, pairs: list[Pair], *, archive: bool) -> list[Any] | None:
@@ -89,7 +94,7 @@ class Leaser:
         """The effect and the ack in one transaction."""
         with self._session.transaction() as conn:
             conn.execute("insert into ledger values (%s)", [key])
-            time.sleep(self._rng.choice((0, 0, 0.01, 0.3)))
+            time.sleep(self._rng.choice((0, 0, 0.01, self._fails(0.3))))
             if self._ack([pair], archive=False) != []:
                 raise Undo
 

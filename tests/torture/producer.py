@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.torture.journal import Journal
 from tests.torture.messages import body_of, checksum, headers_of
-from tests.torture.scene import IN_GROUPS, LEASED, PARKED_S, PARTITIONED, QUEUES, ROUTES, TOPICS, WORKED, Scene
+from tests.torture.scene import GROUPED, IN_GROUPS, LEASED, ORDERED, PARKED_S, PARTITIONED, QUEUES, ROUTES, TOPICS, WORKED, Scene
 from tests.torture.session import NOW, Lost, Session, Undo
 
 SEND = "select * from pgmq.send(%s, %s::jsonb, %s::jsonb) s (msg_id)"
@@ -73,14 +73,14 @@ class Producer:
 
     def batch(self) -> None:
         """Some messages in one statement."""
-        self._batch(self._rng.randint(1, 8), self._rng.choice((0, 0, 1)))
+        self._batch(self._queue(), self._rng.randint(1, 8), self._rng.choice((0, 0, 1)))
 
     def flood(self) -> None:
         """More than readers can take at once."""
-        self._batch(FLOOD, 0)
+        if (queue := self._queue()) not in ORDERED:
+            self._batch(queue, FLOOD, 0)
 
-    def _batch(self, size: int, delay: int) -> None:
-        queue = self._queue()
+    def _batch(self, queue: str, size: int, delay: int) -> None:
         messages = [self._message(queue) for _ in range(size)]
         self._ask(queue, SEND_BATCH, [queue, *_texts(messages), delay], messages, delay)
 
@@ -146,7 +146,7 @@ class Producer:
     def _message(self, queue: str) -> tuple[str, Any, Any]:
         self._count += 1
         key = f"{self._scene.actor}-{self._count}"
-        group = self._group() if queue in IN_GROUPS else None
+        group = self._group(0.5 if queue in GROUPED else 0.1) if queue in IN_GROUPS else None
         more = (
             {"do": self._rng.choices(list(DEEDS), list(DEEDS.values()))[0] if queue in WORKED else "ack"}
             if queue in LEASED
@@ -157,10 +157,10 @@ class Producer:
     def _queue(self) -> str:
         return self._rng.choice(self._queues)
 
-    def _group(self) -> str | None:
-        """Half of all to one group, some to the group of those that name none."""
+    def _group(self, flood: float) -> str | None:
+        """Many to one group, but no more than are taken one at a time, some to the group of those that name none."""
         chance = self._rng.random()
-        return "flood" if chance < 0.5 else None if chance < 0.55 else f"g{self._rng.randrange(12)}"
+        return "flood" if chance < flood else None if chance < flood + 0.05 else f"g{self._rng.randrange(12)}"
 
 
 def _first(row: Any) -> int:
