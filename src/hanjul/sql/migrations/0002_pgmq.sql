@@ -54,6 +54,12 @@ create table pgmq.meta (
     created_at     timestamp with time zone not null default now()
 );
 create unique index meta_folded_name_idx on pgmq.meta (lower(queue_name));  -- two spellings would share one table
+comment on schema pgmq is 'message queues by hanjul: the API of PGMQ 1.13 in plain SQL';
+
+grant usage on schema pgmq to pg_monitor;
+grant select on all tables in schema pgmq to pg_monitor;
+alter default privileges in schema pgmq grant select on tables to pg_monitor;
+alter default privileges in schema pgmq grant select on sequences to pg_monitor;
 
 -- What is known of each queue's scan bound; sql/pgmq/bound.sql tells the rules. Rows are only added and taken away: the
 -- newest is found at the index's end, however many dead ones a long transaction keeps. Of a queue that was dropped there is
@@ -74,10 +80,3 @@ grant select, insert, delete on pgmq.scan to public;
 alter table pgmq.scan enable row level security;
 create policy of_ones_own_queues on pgmq.scan using (pg_has_role(
     (select c.relowner from pg_class c where c.oid = to_regclass(format('pgmq.%I', 'q_' || queue_name))), 'usage'));
-
-comment on schema pgmq is 'message queues by hanjul: the API of PGMQ 1.13 in plain SQL';
-
-grant usage on schema pgmq to pg_monitor;
-grant select on all tables in schema pgmq to pg_monitor;
-alter default privileges in schema pgmq grant select on tables to pg_monitor;
-alter default privileges in schema pgmq grant select on sequences to pg_monitor;
