@@ -347,6 +347,21 @@ def test_workers_whose_leases_end_at_once_never_share_an_attempt_and_only_the_ne
     assert mail.rows(gaps) == []
 
 
+def test_a_claim_of_groups_tells_all_of_a_message_that_was_sent_while_it_began(mail, connect, blocked):
+    claimer, keeper = connect(), connect()
+    looking = mail.one("select pg_get_functiondef('pgmq.\"grouped.mail\"'::regproc)")
+    assert looking.count("\nbegin\n") == 1
+    mail.run(looking.replace("\nbegin\n", "\nbegin\n    perform pg_advisory_xact_lock(77);\n"))
+    keeper.run("select pg_advisory_lock(77)")
+    claimed = claimer.later("select msg_id, attempt, released, message, headers from hanjul.claim_groups('mail', 60, 9)")
+    blocked(claimer)
+    mail.run("""select pgmq.send('mail', '1', '{"x-pgmq-group": "a"}'::jsonb, now() - interval '1 hour')""")
+
+    keeper.run("select pg_advisory_unlock(77)")
+
+    assert claimed.result(10) == [(1, 1, 0, "1", '{"x-pgmq-group": "a"}')]
+
+
 # Earlier lives of a queue
 
 AGAIN = {
