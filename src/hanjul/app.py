@@ -33,8 +33,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Queue(Generic[T]):
     """One queue of a running app; made by `app.queue`."""
 
-    def __init__(self, app: "App", name: str, into: Any) -> None:
-        self.name, self._app, self._into = queue_name(name), app, into
+    def __init__(self, app: "App", name: str, into: Any, **how: Any) -> None:
+        """how: what else the driver's source is told."""
+        self.name, self._app, self._into, self._how = queue_name(name), app, into, how
 
     async def consume(
         self,
@@ -56,7 +57,7 @@ class Queue(Generic[T]):
             how = {"prefetch": prefetch, "lease_s": lease_s, "archive": archive, "ordered": ordered}
             return ConsumerSpec(self.name, handler, retry=retry or Retry(), **how)  # type: ignore[arg-type]  # each by its name
 
-        source = await self._app.source(self.name, archive=archive, ordered=ordered)
+        source = await self._app.source(self.name, archive=archive, ordered=ordered, **self._how)
         async with aclosing(stream(source, spec)) as deliveries:
             async for delivery in deliveries:
                 yield delivery

@@ -14,12 +14,15 @@ from contextlib import ExitStack
 from typing import Any, Generic, Self, TypeVar, overload
 
 from hanjul.app import App, Queue
-from hanjul.clients import connect_sync
+from hanjul.clients import configured, migrated_address
 from hanjul.config import Settings
+from hanjul.drivers.threaded import Threaded
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
 from hanjul.model.delivery_sync import DeliverySync
 from hanjul.model.errors import InvalidSettings
+from hanjul.model.names import queue_name
+from hanjul.postgres.database_sync import DatabaseSync
 from hanjul.queues.client_sync import QueuesSync
 from hanjul.runtime.loop_thread import LoopThread
 
@@ -55,6 +58,7 @@ class _Running:
 
     def __init__(self) -> None:
         self.thread = LoopThread("hanjul-loop")
+        self.database: DatabaseSync | None = None
         self._messages: set[_Messages[Any]] = set()
 
     def open(self, stream: AsyncGenerator[Delivery[T], None]) -> _Messages[T]:
@@ -77,8 +81,8 @@ class _Running:
 class QueueSync(Generic[T]):
     """One queue of a running app; made by `app.queue`."""
 
-    def __init__(self, queue: Queue[T], running: _Running) -> None:
-        self.name, self._queue, self._running = queue.name, queue, running
+    def __init__(self, app: App, name: str, into: Any, running: _Running) -> None:
+        self.name, self._app, self._into, self._running = queue_name(name), app, into, running
 
     def consume(
         self,
@@ -94,7 +98,9 @@ class QueueSync(Generic[T]):
         Each is acked when the next is asked for, and its lease is renewed meanwhile. A loop that is left by `break` or an
         exception has failed the message it was at, unless it had settled it. The arguments are those of a consumer.
         """
-        stream = self._queue.consume(prefetch=prefetch, lease_s=lease_s, archive=archive, ordered=ordered, retry=retry)
+        handlers = Threaded(self._running.database) if self._running.database else None
+        queue: Queue[T] = Queue(self._app, self.name, self._into, handlers=handlers)
+        stream = queue.consume(prefetch=prefetch, lease_s=lease_s, archive=archive, ordered=ordered, retry=retry)
         messages, wait = self._running.open(stream), self._running.thread.run
         try:
             while True:
@@ -136,18 +142,20 @@ class AppSync:
     def queue(self, name: str, *, into: type[T]) -> QueueSync[T]: ...
     def queue(self, name: str, *, into: Any = Any) -> QueueSync[Any]:
         """A queue whose messages are taken in a loop of one's own, with bodies of type `into`."""
-        return QueueSync(self._app.queue(name, into=into), self._running)
+        return QueueSync(self._app, name, into, self._running)
 
     def start(self) -> None:
         """Start the loop and every consumer; raises QueueNotFound, SchemaMismatch, Unavailable. `with app` does it too."""
         if self._running.thread.runs:
             raise InvalidSettings("this app runs already")
         with ExitStack() as opening:
-            queues = opening.enter_context(connect_sync(self._database_url, config=self._config))
+            config = configured(self._database_url, self._config)
+            database = DatabaseSync(opening.enter_context(migrated_address(config)), max_connections=config.max_connections)
+            queues = opening.enter_context(QueuesSync(database, max_message_bytes=config.max_message_bytes))
             opening.enter_context(self._running.thread)
             self._running.thread.run(self._app.start())
             self._open = opening.pop_all()
-        self._queues = queues
+        self._queues, self._running.database = queues, database
         atexit.register(self.stop)  # a program that ends without a stop still gives back what it holds
 
     def stop(self) -> bool:
@@ -157,7 +165,7 @@ class AppSync:
         atexit.unregister(self.stop)
         with self._open:
             self._running.close_all()
-            self._queues = None
+            self._queues = self._running.database = None
             return self._running.thread.run(self._app.stop())
 
     def __enter__(self) -> Self:

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import psycopg
 import pytest
 
 from hanjul import AlreadySettled, AppSync, InvalidSettings, LeaseLost, QueueNotFound, Retry
@@ -131,6 +132,61 @@ def test_who_has_lost_the_lease_is_told(app: AppSync) -> None:
         with pytest.raises(LeaseLost):
             message.ack()
         break
+
+
+@pytest.fixture
+def ledger(dsn: str) -> Iterator[Callable[[], list[int]]]:
+    """A table of the test's own; call it for what is written there."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("create table ledger (key int)")
+        yield lambda: [key for (key,) in connection.execute("select key from ledger").fetchall()]
+
+
+def test_writes_and_ack_commit_together(app: AppSync, ledger: Callable[[], list[int]]) -> None:
+    send(app, 7)
+
+    for message in app.queue("mail").consume():
+        with message.transaction() as conn:
+            conn.execute("insert into ledger values (%s)", [message.body])
+            assert (ledger(), size(app)) == ([], 1)
+        assert (ledger(), size(app)) == ([7], 0)
+        with pytest.raises(AlreadySettled):
+            message.ack()
+        break
+
+
+def test_a_transaction_that_fails_has_written_nothing_and_the_message_comes_again(
+    app: AppSync, ledger: Callable[[], list[int]]
+) -> None:
+    send(app, 7)
+
+    def divide() -> None:
+        for message in app.queue("mail").consume(retry=AT_ONCE):
+            with message.transaction() as conn:
+                conn.execute("insert into ledger values (%s)", [message.body])
+                1 // (message.attempt - 1)
+            break
+
+    with pytest.raises(ZeroDivisionError):
+        divide()
+    assert (ledger(), size(app)) == ([], 1)
+    divide()
+    assert (ledger(), size(app)) == ([7], 0)
+
+
+def test_a_transaction_of_a_lost_lease_commits_nothing(app: AppSync, ledger: Callable[[], list[int]]) -> None:
+    send(app, 7)
+
+    def book() -> None:
+        for message in app.queue("mail").consume():
+            with message.transaction() as conn:
+                conn.execute("insert into ledger values (%s)", [message.body])
+                app.queues.set_vt("mail", message.id, vt=0)
+                app.queues.read("mail")
+
+    with pytest.raises(LeaseLost):
+        book()
+    assert (ledger(), size(app)) == ([], 1)
 
 
 def test_a_loop_that_waits_ends_when_another_thread_stops_the_app(dsn: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hanjul.drivers import lease_calls
 from hanjul.drivers.bindings import Bindings
+from hanjul.drivers.threaded import Transactions
 from hanjul.drivers.wakeups import Wakeups
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
@@ -54,13 +55,22 @@ class PostgresDriver:
         await self.bindings.close()
         await self.wakeups.close()
 
-    def source(self, queue: str, *, archive: bool = False, ordered: bool = False, topics: Sequence[str] = ()) -> "PostgresSource":
+    def source(
+        self,
+        queue: str,
+        *,
+        archive: bool = False,
+        ordered: bool = False,
+        topics: Sequence[str] = (),
+        handlers: Transactions | None = None,
+    ) -> "PostgresSource":
         """A source for one consumer.
 
         archive: keep acked messages in the queue's archive.  ordered: of each group one message at a time, in order.
         topics: patterns of routing keys to bind the queue to, and again when it was dropped and made anew.
+        handlers: where its handlers get their transactions, if not from the driver's database for handlers.
         """
-        return PostgresSource(self, queue, archive=archive, ordered=ordered, topics=topics)
+        return PostgresSource(self, queue, archive=archive, ordered=ordered, topics=topics, handlers=handlers or self.handlers)
 
 
 class PostgresSource:
@@ -68,10 +78,19 @@ class PostgresSource:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, driver: PostgresDriver, queue: str, *, archive: bool, ordered: bool, topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        driver: PostgresDriver,
+        queue: str,
+        *,
+        archive: bool,
+        ordered: bool,
+        topics: Sequence[str],
+        handlers: Transactions,
+    ) -> None:
         self.queue = queue
         self._driver, self._database, self._archive = driver, driver.database, archive
-        self._ordered, self._topics = ordered, topics
+        self._ordered, self._topics, self._handlers = ordered, topics, handlers
         self._was_missing = False
 
     async def open(self) -> None:
@@ -103,7 +122,7 @@ class PostgresSource:
         claim = lease_calls.claim_groups if self._ordered else lease_calls.claim
         call = claim(queue, lease_s, limit, row)
         try:
-            deliveries = await self._database.rows(call, timeout_s=_answer_s(lease_s))
+            deliveries = await self._database.rows(call, timeout_s=answer_s(lease_s))
         except QueueNotFound:
             self._was_missing = True
             raise
@@ -140,11 +159,9 @@ class PostgresSource:
 
     @asynccontextmanager
     async def _transaction(self, delivery: Delivery[Any]) -> AsyncIterator[Any]:
-        async with self._driver.handlers.transaction() as conn:
+        async with self._handlers.transaction() as conn:
             yield conn
-            for refusal in await self._driver.handlers.rows(
-                lease_calls.ack(self.queue, [delivery], archive=self._archive), tx=conn
-            ):
+            for refusal in await self._handlers.rows(lease_calls.ack(self.queue, [delivery], archive=self._archive), tx=conn):
                 raise LeaseLost(self.queue, delivery.id, delivery.fence, refusal.held_by)
 
     async def close(self) -> None:
@@ -159,7 +176,7 @@ class PostgresSource:
         if kind is Release:
             return lease_calls.release(self.queue, deliveries, [outcome.delay_s for outcome in outcomes])
         if kind is Reject:
-            kinds, reasons = [outcome.kind for outcome in outcomes], [_storable(outcome.reason) for outcome in outcomes]
+            kinds, reasons = [outcome.kind for outcome in outcomes], [storable(outcome.reason) for outcome in outcomes]
             return lease_calls.reject(self.queue, deliveries, kinds, reasons)
         return lease_calls.ack(self.queue, deliveries, archive=self._archive)
 
@@ -173,18 +190,18 @@ class PostgresRenewer:
 
     def extend(self, deliveries: Sequence[Delivery[Any]], lease_s: float) -> Sequence[Refusal]:
         """End their leases lease_s from now; those that are lost."""
-        return self._connection.rows(lease_calls.extend(self._queue, deliveries, lease_s), _answer_s(lease_s))
+        return self._connection.rows(lease_calls.extend(self._queue, deliveries, lease_s), answer_s(lease_s))
 
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
 
 
-def _answer_s(lease_s: float) -> float:
+def answer_s(lease_s: float) -> float:
     """How long to wait for an answer about leases: later than this it would come too late to be of use."""
     return max(0.5, lease_s / 3)
 
 
-def _storable(reason: object) -> str:
+def storable(reason: object) -> str:
     """What PostgreSQL takes as text of whatever a handler gave as its reason."""
     return str(reason)[:MAX_REASON].replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -1,6 +1,7 @@
 """A delivery for programs without an event loop."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -31,9 +32,10 @@ class DeliverySync(Generic[T]):
         return self._delivery.queue
 
     @property
-    def id(self) -> int:
+    def id(self) -> Any:
         """The message's id in its queue."""
-        return self._delivery.id
+        msg_id: int = self._delivery.id  # of a queue's message it is a number
+        return msg_id
 
     @property
     def attempt(self) -> int:
@@ -80,3 +82,27 @@ class DeliverySync(Generic[T]):
     def reject(self, reason: str = "") -> None:
         """To the dead letters now. Raises as `ack`."""
         self._wait(self._delivery.reject(reason))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A psycopg connection in a transaction that commits what is written there and the ack together, or neither.
+
+        Raises LeaseLost at its end, and commits nothing, if the message has passed on. AlreadySettled, as `ack`.
+        """
+        transaction = self._delivery.transaction()
+        conn = self._wait(_entered(transaction))
+        try:
+            yield conn
+        except BaseException as error:
+            if not self._wait(_exited(transaction, error)):
+                raise
+        else:
+            self._wait(_exited(transaction, None))
+
+
+async def _entered(manager: AbstractAsyncContextManager[R]) -> R:
+    return await manager.__aenter__()
+
+
+async def _exited(manager: AbstractAsyncContextManager[Any], error: BaseException | None) -> bool:
+    return bool(await manager.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None))
