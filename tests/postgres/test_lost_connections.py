@@ -68,6 +68,13 @@ async def test_connections_ended_between_calls_are_not_noticed(queues: Queues, d
     assert len(ids) == 20
 
 
+async def test_calls_one_after_the_other_share_one_connection(queues: Queues, link: Proxy) -> None:
+    for n in range(5):
+        await queues.send("mail", n)
+
+    assert link.connections == 2  # the first looked at the server, and was closed
+
+
 def test_connections_ended_between_blocking_calls_are_not_noticed(queues_sync: QueuesSync, dsn: str) -> None:
     queues_sync.send("mail", 1)
 

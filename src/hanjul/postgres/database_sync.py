@@ -55,6 +55,9 @@ class DatabaseSync:
             self._pool.open(wait=True, timeout=self._timeout_s)  # or the first call would find none, and make a second
         except psycopg.Error as error:
             raise _refused(self.shown_url, error) from error
+        except BaseException:
+            self._pool.close()
+            raise
 
     def close(self) -> None:
         """Give all connections back."""
