@@ -79,3 +79,15 @@ def test_sending_waking_and_waiting_work_on_its_tables(theirs):
 def test_a_missing_queue_is_the_servers_own_error(theirs, call):
     with pytest.raises(psycopg.errors.UndefinedTable):
         theirs.run(f"select hanjul.{call}")
+
+
+def test_its_queues_are_bound_again_when_they_are_made_anew(theirs):
+    bind = "select queue_name, pattern from hanjul.bind_topics('{mail}', '{a.*}', array[%s]::timestamptz[])"
+    assert theirs.rows(bind, None) == [("mail", "a.*")]
+    created_at = theirs.one("select created_at from pgmq.meta where queue_name = 'mail'")
+    assert theirs.rows(bind, created_at) == []
+
+    theirs.run("select pgmq.drop_queue('mail'), pgmq.create('mail')")
+
+    assert theirs.rows(bind, created_at) == [("mail", "a.*")]
+    assert theirs.column("select queue_name from pgmq.list_topic_bindings('mail')") == ["mail"]
