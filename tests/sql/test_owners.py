@@ -4,6 +4,8 @@ from itertools import count
 
 import pytest
 
+from hanjul.sql import install_script
+
 _numbers = count(1)
 ROUNDS = ("advance", "tidy", "missed", "park")
 
@@ -188,6 +190,31 @@ def test_functions_that_run_with_their_owners_rights_are_the_queues_owners(owned
           and c.oid = 'pgmq.q_mail'::regclass and p.proowner <> c.relowner""")
 
     assert strange == []
+
+
+@pytest.mark.parametrize("create", CREATE)
+@pytest.mark.parametrize("made_by", ["installer", "other", "admin"])
+def test_all_of_it_works_where_a_plain_role_has_installed_hanjul(empty_dsn, open_session, made_by, create):
+    with open_session(empty_dsn) as root, open_session(empty_dsn) as session:
+        database = root.one("select current_database()")
+        who = {name: f"{name}_of_{database}" for name in ("installer", "other", "admin")}
+        root.run("; ".join(f"create role {name}" for name in who.values()))
+        root.run(f"alter role {who['installer']} createrole; grant create on database {database} to {who['installer']}")
+        session.run(f"set role {who['installer']}")
+        session.run(install_script())
+        root.run(f"grant hanjul_admin to {who['installer']}, {who['admin']}")
+        session.run(f"grant create, usage on schema pgmq to {who['other']}")
+        session.run(f"grant select, insert, delete on pgmq.meta, pgmq.partitioning to {who['other']}")
+
+        for last_id in (100, 200):  # dropped and made again meanwhile
+            session.run(f"set role {who[made_by]}; select pgmq.{create}")
+            fill(session, 100)
+            session.run("select pgmq.pop('mail', 100)")
+            read_on(session, lambda last_id=last_id: bound(session) == last_id + 1)
+            session.run(f"set role {who[made_by]}; select pgmq.drop_queue('mail')")
+
+        assert session.one("select count(*) from pgmq.meta") == 0
+        root.run(f"drop owned by {', '.join(who.values())} cascade; drop role {', '.join(who.values())}")
 
 
 # An owner who means harm
@@ -400,3 +427,23 @@ def test_notes_of_partitions_are_written_by_the_owner_alone(db, role, maker):
     ]
     db.run(f"set role {other}; update pgmq.partitioning set tried_at = now(); reset role")
     assert db.one("select count(tried_at) from pgmq.partitioning") == 2
+
+
+def test_dead_letters_of_a_dropped_queue_are_not_for_whoever_makes_another_of_its_name(db, role):
+    ada, bob = role(), role()
+    for admin in (ada, bob):
+        db.run("select hanjul._give_general_rights(%s, 'admin')", admin)
+    db.run(f"set role {ada}; select pgmq.create('mail')")
+    db.run("select pgmq.send_batch('mail', array['1', '2']::jsonb[])")
+    db.run("select hanjul.claim('mail', 30, 2)")
+    db.run("select hanjul.reject('mail', '{1}', '{1}', '{rejected}', '{no}')")
+    assert db.column("select msg_id from hanjul.dead_letters('mail')") == [1]
+    db.run("select pgmq.drop_queue('mail')")
+
+    db.run(f"set role {bob}; select pgmq.create('mail')")
+
+    assert db.column("select msg_id from hanjul.dead_letters('mail')") == []
+    assert db.column("select hanjul.redrive('mail')") == []
+    assert db.one("select hanjul.prune_dead_letters('mail', '0')") == 0
+    db.run("reset role")
+    assert db.column("select hanjul.redrive('mail')") == [3]

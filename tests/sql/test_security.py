@@ -238,12 +238,12 @@ def test_every_function_pins_the_search_path_or_is_called_below_with_a_hostile_o
     assert unpinned == []
 
 
-def test_only_scan_bounds_and_partitions_are_kept_with_more_rights_than_the_caller_has(queue_of_each_kind):
-    """And with those of the queue's owner: what it does to others is in test_owners.py."""
+def test_only_scan_bounds_partitions_and_dead_letters_are_kept_with_more_rights_than_the_caller_has(queue_of_each_kind):
+    """The first two with those of the queue's owner: test_owners.py."""
     definers = "select proname from pg_proc where pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace) and prosecdef"
     rounds = [f"{operation}.{queue}" for operation in ("advance", "missed", "park", "tidy") for queue in ("cut", "fast", "mail")]
 
-    assert sorted(queue_of_each_kind.column(definers)) == [*rounds, "upkeep.cut"]
+    assert sorted(queue_of_each_kind.column(definers)) == ["_leave_dead_letters", *rounds, "upkeep.cut"]
 
 
 def test_a_function_that_rules_plans_out_rules_the_compiler_out_too(queue_of_each_kind):

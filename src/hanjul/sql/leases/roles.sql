@@ -226,3 +226,14 @@ begin
     return null;
 end
 $$;
+
+-- _leave_dead_letters(): trigger of pgmq.meta: those of a queue that is dropped stay, and are not for whoever makes another
+-- of its name. SECURITY DEFINER: whoever drops a queue need not be allowed to write them.
+create or replace function hanjul._leave_dead_letters()
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    update hanjul.dead_letter d set queue_dropped_at = clock_timestamp()
+    where d.queue_name = lower(old.queue_name) and d.queue_dropped_at is null;
+    return null;
+end
+$$;

@@ -10,7 +10,8 @@ create table hanjul.dead_letter (
     enqueued_at timestamptz not null,
     died_at     timestamptz not null default clock_timestamp(),
     message     jsonb,
-    headers     jsonb
+    headers     jsonb,
+    queue_dropped_at timestamptz                    -- since then it is of no queue, whoever makes another of the name
 );
 create index dead_letter_queue_idx on hanjul.dead_letter (queue_name, id);
 comment on table hanjul.dead_letter is 'messages that left their queue unhandled; hanjul.redrive puts them back';

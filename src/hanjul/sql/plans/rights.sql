@@ -1,7 +1,7 @@
 -- What every migrate says about rights, last, when all functions are there: leases/roles.sql tells who is who.
 
 -- _settle_rights(): nobody but those who may use schema hanjul may call its functions, and of the dead letters everybody
--- sees those of the queues that he may read; the three roles are made where the server lets us. They belong to the whole
+-- sees those of the queues that he may read, but of a queue that was dropped only migrate's own role; the three roles are made where the server lets us. They belong to the whole
 -- server, so they may be there already.
 create or replace function hanjul._settle_rights()
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -23,11 +23,12 @@ begin
     if not (select c.relrowsecurity from pg_class c where c.oid = 'hanjul.dead_letter'::regclass) then
         alter table hanjul.dead_letter enable row level security;  -- the table's owner sees all
         create policy of_queues_that_the_role_may_read on hanjul.dead_letter
-            using (has_table_privilege(to_regclass(format('pgmq.%I', 'q_' || queue_name)), 'select'));
+            using (queue_dropped_at is null and has_table_privilege(to_regclass(format('pgmq.%I', 'q_' || queue_name)), 'select'));
     end if;
     if to_regprocedure('pgmq._plan(text)') is not null
        and not exists (select from pg_trigger t where t.tgrelid = 'pgmq.meta'::regclass and t.tgname = 'owned_by_all_admins') then
         create trigger owned_by_all_admins after insert on pgmq.meta for each row execute function hanjul._owned_by_all_admins();
+        create trigger dead_letters_are_left after delete on pgmq.meta for each row execute function hanjul._leave_dead_letters();
     end if;
 end
 $$;
