@@ -427,6 +427,29 @@ def test_while_one_session_maintains_another_does_not_wait(cut, connect):
     cut.run("commit")
 
 
+def test_whoever_archives_while_the_queue_is_maintained_meets_no_deadlock(cut, connect):
+    other = connect()
+    other.run("begin")
+    other.run("lock table pgmq.q_mail, pgmq.a_mail in row exclusive mode")
+    send(cut, 100)
+    cut.run("select pgmq.archive('mail', array(select msg_id from pgmq.read('mail', 30, 60)))")
+    other.run("commit")  # now both tables have rows in their default partitions
+    other.run("set deadlock_timeout = '10ms'")
+    other.run("begin")
+    other.run("lock table pgmq.a_mail in row exclusive mode")
+
+    cut.run("begin")
+    maintained = cut.later("select pgmq.maintain_partitions('mail')")
+    asked = other.later("lock table pgmq.q_mail in row exclusive mode")
+
+    assert maintained.result(10) == [(False,)]
+    cut.run("commit")
+    assert asked.result(10) == []
+    other.run("commit")
+    maintain(cut)
+    assert cut.one("select (select count(*) from pgmq.q_mail_default) + (select count(*) from pgmq.a_mail_default)") == 0
+
+
 def test_under_repeatable_read_sending_works_and_leaves_partitions_to_others(cut):
     cut.run("begin isolation level repeatable read")
     send(cut, 60)

@@ -11,7 +11,9 @@
 --      the partition from being dropped.
 -- Locks: dropping needs the parent for itself. Attaching needs the default partition, and the parent without writers: an
 -- insert under way knows the partitions that were there when it began, and would fail. Both wait 50 ms for it, then leave
--- it to a later commit, at least a second later: whoever keeps a transaction open cannot make senders wait.
+-- it to a later commit, at least a second later: whoever keeps a transaction open cannot make senders wait. A transaction
+-- that has locked one parent so (hanjul.partitions_held) waits for no other: whoever archives holds the one and asks for
+-- the other, and would be told of a deadlock.
 -- Nothing here can fail a send: what goes wrong is undone, and told in the server's log.
 -- Rights: each queue has "upkeep.<queue>", a function that belongs to the queue's owner and runs with his rights, so that
 -- whoever may send has the partitions made, and nobody's tables are touched with the rights of somebody else.
@@ -120,7 +122,9 @@ begin
     elsif p.tried_at > clock_timestamp() - interval '1 second' and patience < interval '1 second' then
         return false;
     end if;
-    perform set_config('lock_timeout', (extract(epoch from patience) * 500)::integer::text, true);
+    perform set_config('lock_timeout', case
+        when coalesce(current_setting('hanjul.partitions_held', true), '') in ('', table_name)
+        then (extract(epoch from patience) * 500)::integer else 1 end::text, true);
     begin
         perform pgmq._drop_partitions(p);
     exception when others then
@@ -202,6 +206,7 @@ begin
     into low, high
     from pgmq._partitions(format('pgmq.%I', p.table_name)::regclass) x;
     execute format('lock table only pgmq.%I in share row exclusive mode', p.table_name);
+    perform set_config('hanjul.partitions_held', p.table_name, true);
     execute format('lock table %s in access exclusive mode', fallback);
     range := format('m.%1$I >= %2$L and m.%1$I < ', p.control, pgmq._bound(p.control, low));
     execute format('select m.%1$I::text from %2$s m where %3$s %4$L order by m.%1$I offset 20000 limit 1',
@@ -233,6 +238,7 @@ begin
     for old in select x.partition from pgmq._partitions(parent) x where x.high <= oldest_kept loop
         if not (is_queue and pgmq._has_rows(old)) then
             execute format('lock table only %s, only %s in access exclusive mode', parent, old);
+            perform set_config('hanjul.partitions_held', p.table_name, true);
             if not (is_queue and pgmq._has_rows(old)) then
                 execute format('drop table %s', old);
             end if;
