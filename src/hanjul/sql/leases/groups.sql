@@ -30,17 +30,17 @@ begin
         continue when hanjul._planned('claim_groups', queue_name) is null;
         execute format($ready$
             with seen as materialized (
-                (select m.msg_id, m.headers is null as bare, %3$s as grp from pgmq.%1$I m
+                (select m.msg_id, not (%4$s) as bare, %3$s as grp from pgmq.%1$I m
                  where m.due is null and m.msg_id >= (select b.last_value from pgmq.%2$I b) and m.vt <= $1
                  order by m.due, m.msg_id limit 500)
                 union all
-                (select m.msg_id, m.headers is null, %3$s from pgmq.%1$I m where m.due <= $1 order by m.due limit 500))
+                (select m.msg_id, not (%4$s), %3$s from pgmq.%1$I m where m.due <= $1 order by m.due limit 500))
             select case
                 when exists (
                     select from seen s
                     where case when s.bare
-                        then (select m.vt from pgmq.%1$I m where m.headers is null and m.msg_id <= s.msg_id order by m.msg_id limit 1)
-                        else (select m.vt from pgmq.%1$I m where m.headers is not null and %3$s = s.grp
+                        then (select m.vt from pgmq.%1$I m where not (%4$s) and m.msg_id <= s.msg_id order by m.msg_id limit 1)
+                        else (select m.vt from pgmq.%1$I m where %4$s and %3$s = s.grp
                               order by %3$s, m.msg_id limit 1) end <= $1)
                     or (select count(*) from seen) >= 500 and random() < 0.2
                 then 0
@@ -51,7 +51,7 @@ begin
                         where m.due is null and m.msg_id >= (select b.last_value from pgmq.%2$I b)
                         order by m.due, m.msg_id limit 2000) c
                      where c.vt > $1)) - $1) end
-        $ready$, pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'b'), pgmq._group('m'))
+        $ready$, pgmq.format_table_name(queue_name, 'q'), pgmq.format_table_name(queue_name, 'b'), pgmq._group('m'), pgmq._has_group('m'))
             into due_in_s using clock_timestamp();
         if coalesce(due_in_s, 1) > 0 and pgmq._missed(queue_name) then
             due_in_s := 0;

@@ -13,14 +13,21 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
     select format('hashtextextended(coalesce(%s.headers ->> ''x-pgmq-group'', ''_default_fifo_group''), 0)', alias);
 $$;
 
+-- _has_group(alias): whether a message names a group. Only such are in the index of groups: whoever has headers for other
+-- purposes does not pay for it.
+create or replace function pgmq._has_group(alias text)
+returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select format('(%s.headers ->> ''x-pgmq-group'') is not null', alias);
+$$;
+
 -- create_fifo_index(queue_name): the index of groups. Queues have it from the start; one that was taken over may not.
 create or replace function pgmq.create_fifo_index(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     qtable text := pgmq.format_table_name(queue_name, 'q');
 begin
-    execute format('create index if not exists %I on pgmq.%I ((%s), msg_id) where headers is not null',
-                   pgmq._fifo_index_name(qtable), qtable, replace(pgmq._group('q'), 'q.', ''));
+    execute format('create index if not exists %I on pgmq.%I ((%s), msg_id) where %s',
+                   pgmq._fifo_index_name(qtable), qtable, replace(pgmq._group('q'), 'q.', ''), replace(pgmq._has_group('q'), 'q.', ''));
 end
 $$;
 
@@ -56,20 +63,20 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
          where exists (select from {q} p where p.due <= ts)
          order by n.msg_id)),
     oldest as (
-        (select {group m} as grp, m.msg_id, m.vt from {q} m where m.headers is not null order by {group m}, m.msg_id limit 1)
+        (select {group m} as grp, m.msg_id, m.vt from {q} m where {has group m} order by {group m}, m.msg_id limit 1)
         union all
         select n.grp, n.msg_id, n.vt from oldest o cross join lateral (
             select {group m} as grp, m.msg_id, m.vt from {q} m
-            where m.headers is not null and {group m} > o.grp order by {group m}, m.msg_id limit 1) n)
+            where {has group m} and {group m} > o.grp order by {group m}, m.msg_id limit 1) n)
     select v.grp, v.msg_id from visible v
-    where v.grp = {default} or ts >= (select m.vt from {q} m where m.headers is not null and {group m} = v.grp
+    where v.grp = {default} or ts >= (select m.vt from {q} m where {has group m} and {group m} = v.grp
                                       order by {group m}, m.msg_id limit 1)
     union all
     (select o.grp, o.msg_id
      from (select * from oldest
            union all
            (select {default}, n.msg_id, n.vt
-            from (select m.msg_id, m.vt, m.headers is null as bare from {q} m
+            from (select m.msg_id, m.vt, not ({has group m}) as bare from {q} m
                   where m.msg_id > (select max(v.msg_id) from visible v)
                   order by m.msg_id limit case when random() < 0.05 then null else 3000 end) n
             where n.bare and n.vt <= ts limit 1)) o
@@ -79,7 +86,7 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- _plan_grouped(queue_name): three functions of the queue. `heads`: up to `qty` groups to take from.
--- `take`: the oldest messages of one group, locked: up to `qty`, newer than `after`; of the messages without headers only
+-- `take`: the oldest messages of one group, locked: up to `qty`, newer than `after`; of the messages without a group only
 -- those near `near` are looked for, they have no index.
 -- `grouped`: leases up to `qty` messages, at most `depth` of each group at first; if `layered`, then the second of each,
 -- and so on.
@@ -106,7 +113,7 @@ end
     take text := $plan$
 declare
     upto bigint;
-    run bigint[] := array(select m.msg_id from {q} m where m.headers is not null and {group m} = $1 and m.msg_id > $2
+    run bigint[] := array(select m.msg_id from {q} m where {has group m} and {group m} = $1 and m.msg_id > $2
                           order by {group m}, m.msg_id limit $4);
     locked bigint[];
     taken bigint[];
@@ -115,7 +122,7 @@ begin
         upto := coalesce(run[$4], $3 + 1000);
         run := array(
             select n.msg_id from (
-                (select m.msg_id from {q} m where m.headers is null and m.msg_id > $2 and m.msg_id <= upto
+                (select m.msg_id from {q} m where not ({has group m}) and m.msg_id > $2 and m.msg_id <= upto
                  order by m.msg_id limit $4)
                 union all
                 select u.msg_id from unnest(run) u (msg_id) where u.msg_id <= upto) n
@@ -208,9 +215,10 @@ $$;
 create or replace function pgmq._put_groups(body text, queue_name text)
 returns text language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-    return replace(replace(replace(replace(replace(body,
+    return replace(replace(replace(replace(replace(replace(body,
         '{groups}', pgmq._groups()),
         '{group m}', pgmq._group('m')),
+        '{has group m}', pgmq._has_group('m')),
         '{default}', hashtextextended('_default_fifo_group', 0)::text),
         '{heads}', pgmq._shielded(format('pgmq.%I', pgmq._planned_name('heads', queue_name)))),
         '{take}', pgmq._shielded(format('pgmq.%I', pgmq._planned_name('take', queue_name))));
