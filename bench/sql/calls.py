@@ -5,7 +5,7 @@ from bench.sql import goals
 from bench.sql.bench import Bench, Queue
 from bench.sql.script import Life, times_us
 from bench.sql.states import STATES
-from bench.sql.systems import OTHER_PATHS, OURS, PUBLIC, statement
+from bench.sql.systems import CLIENT, OURS, PUBLIC, statement
 
 THROUGH = (
     Life(("send", "read", "delete"), asked=("send", "read", "delete"), sizes=(1, 10, 100)),
@@ -35,22 +35,20 @@ def measure(bench: Bench, state: str, life: Life, name: str) -> dict[Figure, flo
         make, count = STATES[state]
         make(queue, count or bench.sizes.backlog)
         for n in life.sizes:
-            numbers = all_paths(queue, life, n, bench.sizes.iterations, LIMIT_S)
+            numbers = both_paths(queue, life, n, bench.sizes.iterations, LIMIT_S)
             found |= {_figure(question, state): us / n for question, us in numbers.items()}
     return found
 
 
-def all_paths(queue: Queue, life: Life, n: int, iterations: int, limit_s: float) -> dict[str, float]:
-    """Microseconds of the calls, through the public functions and past them; a peer has one way for all."""
-    found = public = _named(times_us(queue, PUBLIC, life, n, iterations, limit_s), n)
-    for path, calls in OTHER_PATHS.items():
-        other = tuple(call for call in life.asked if statement(calls, call, n) != statement(PUBLIC, call, n))
-        times = public
-        if other and queue.name == OURS:
-            times = _named(times_us(queue, calls, Life(life.calls, other), n, iterations, limit_s), n)
-        asked = [f"{call} {n}" for call in other]
-        found = found | {f"{question}, {path}": times[question] for question in asked if question in times}
-    return found
+def both_paths(queue: Queue, life: Life, n: int, iterations: int, limit_s: float) -> dict[str, float]:
+    """Microseconds of the calls, through the public functions and on the client's own path; a peer has one for both."""
+    public = _named(times_us(queue, PUBLIC, life, n, iterations, limit_s), n)
+    own = public
+    other = tuple(call for call in life.asked if statement(CLIENT, call, n) != statement(PUBLIC, call, n))
+    if other and queue.name == OURS:
+        own = _named(times_us(queue, CLIENT, Life(life.calls, other), n, iterations, limit_s), n)
+    asked = [f"{call} {n}" for call in other]
+    return public | {question + goals.OWN: own[question] for question in asked if question in own}
 
 
 def _named(times: dict[str, float], n: int) -> dict[str, float]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bench.harness.report import Figure, Goal
 from bench.sql.bench import Bench, Queue
-from bench.sql.calls import all_paths
+from bench.sql.calls import both_paths
 from bench.sql.script import Life
 from bench.sql.states import analysed, delayed, leased
 
@@ -23,7 +23,7 @@ def measure(bench: Bench, name: str) -> dict[Figure, float]:
     for question, life, make, count, goal in PLACES:
         with bench.queue(name) as queue:
             make(queue, count)
-            numbers = all_paths(queue, life, 1, bench.sizes.deep_iterations, bench.sizes.limit_s)
+            numbers = both_paths(queue, life, 1, bench.sizes.deep_iterations, bench.sizes.limit_s)
         for call, us in numbers.items():
             _, comma, path = call.partition(", ")
             found[Figure(question + comma + path, "ms", more_is_better=False, goal=goal)] = us / 1000

@@ -4,8 +4,6 @@ from bench.harness.report import Goal
 
 OWN = ", own path"
 """Marks a question about what our client calls instead of the public functions."""
-PER_QUEUE = ", per queue"
-"""Marks one about a function that both of these call: no goal of its own."""
 
 WORSE_BY_NONE = Goal(ratio=1.0)
 OWN_OTHERS = Goal(ratio=1.5)
@@ -21,8 +19,6 @@ NUMBERS = {
 }
 
 
-def of_call(question: str) -> Goal | None:
+def of_call(question: str) -> Goal:
     """For the time of a call on a table in its usual state."""
-    if question.endswith(PER_QUEUE):
-        return None
     return NUMBERS.get(question, OWN_OTHERS if question.endswith(OWN) else WORSE_BY_NONE)

@@ -11,10 +11,12 @@ from bench.sql.systems import Calls, statement
 SCRIPT = """
 do $script$
 declare
-    msgs jsonb[]; tags jsonb[]; batch jsonb; ids bigint[]; reads integer[]; size bigint; began timestamp with time zone;
+    msgs jsonb[]; tags jsonb[]; batch jsonb; tagged jsonb; delayed jsonb; ids bigint[]; size bigint;
+    began timestamp with time zone;
 begin
     select given.msgs, given.headers into msgs, tags from bench.given;
-    batch := (select jsonb_agg(jsonb_build_array(m, null, null)) from unnest(msgs[1:{n}]) as m);
+    select jsonb_agg(jsonb_build_array(m)), jsonb_agg(jsonb_build_array(m, h, 0)), jsonb_agg(jsonb_build_array(m, null, 3600))
+        into batch, tagged, delayed from unnest(msgs[1:{n}], tags[1:{n}]) as given (m, h);
     for iteration in 1 .. {iterations} loop{body}
     end loop;
 end

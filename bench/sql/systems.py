@@ -1,31 +1,35 @@
 """The two implementations of schema pgmq, and what each is asked to do: one function table in PL/pgSQL.
 
-A statement may use the variables of `script.py` (msgs, tags, batch, ids, reads, size) and {n}, the number of messages.
+A statement may use the variables of `script.py` (msgs, tags, batch, tagged, delayed, ids, size) and {n}, the number of messages.
 A name with a number, as `send 1`, is preferred for that number.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
 
+from hanjul.model.call import Call
 from hanjul.postgres.migrate import migrate
+from hanjul.queues import calls
 
 Calls = Mapping[str, str]
 
 OURS = "hanjul"
 PEER = "pgmq"
+QUEUE = "bench"
 
 
 def _sent(call: str) -> str:
     return f"select array_agg(sent.id) into ids from {call} as sent (id)"
 
 
-def _taken(call: str, attempt: str = "read_ct") -> str:
+def _taken(call: str) -> str:
     """Every message is made a text, as for a client."""
     told = "sum(length(message::text)) + count(enqueued_at) + count(headers)"
-    return f"select array_agg(msg_id), array_agg({attempt}), {told} into ids, reads, size from {call}"
+    return f"select array_agg(msg_id), {told} into ids, size from {call}"
 
 
 PUBLIC: Calls = {
@@ -53,33 +57,28 @@ PUBLIC: Calls = {
     "remove": "perform pgmq.delete('bench', ids)",
 }
 
-CLIENT: Calls = PUBLIC | {  # what our client and our workers call instead
-    "send 1": _sent("hanjul.send_many('bench', batch)"),
-    "send": _sent("hanjul.send_many('bench', batch)"),
-    "read": _taken("hanjul.claim('bench', 300, {n})", attempt="attempt"),
-    "delete 1": "perform hanjul.ack('bench', ids, reads)",
-    "delete": "perform hanjul.ack('bench', ids, reads)",
-    "archive 1": "perform hanjul.ack('bench', ids, reads, true)",
-    "archive": "perform hanjul.ack('bench', ids, reads, true)",
-    "set_vt 1": "perform hanjul.extend('bench', ids, reads, 600)",
-    "set_vt": "perform hanjul.extend('bench', ids, reads, 600)",
-}
 
-PER_QUEUE: Calls = PUBLIC | {  # the functions of one queue, whose statements are planned once a session
-    "send 1": _sent('pgmq."send.bench"(msgs[1], null, clock_timestamp())'),
-    "send": _sent('pgmq."send_batch.bench"(msgs[1:{n}], null, clock_timestamp())'),
-    "read": _taken('pgmq."read.bench"(300, {n})'),
-    "pop": _taken('pgmq."pop.bench"({n})'),
-    "delete 1": 'perform pgmq."delete.bench"(ids)',
-    "delete": 'perform pgmq."delete.bench"(ids)',
-    "archive 1": 'perform pgmq."archive.bench"(ids)',
-    "archive": 'perform pgmq."archive.bench"(ids)',
-    "set_vt 1": "perform pgmq.\"set_vt.bench\"(ids, clock_timestamp() + interval '600 seconds')",
-    "set_vt": "perform pgmq.\"set_vt.bench\"(ids, clock_timestamp() + interval '600 seconds')",
-}
+def _own(call: Call[Any]) -> str:
+    """The function that the client asks for this: the queue's own."""
+    own = call.of_queue()
+    assert own, f"queues have no function of their own for {call.function}"
+    return own.function
 
-OTHER_PATHS: Mapping[str, Calls] = {"own path": CLIENT, "per queue": PER_QUEUE}
-"""Ways of ours past the public functions; a peer has one way for all."""
+
+CLIENT: Calls = PUBLIC | {  # what our client asks for instead
+    "send 1": _sent(f"{_own(calls.send_many(QUEUE, ''))}(batch)"),
+    "send": _sent(f"{_own(calls.send_many(QUEUE, ''))}(batch)"),
+    "send with headers 1": _sent(f"{_own(calls.send_many(QUEUE, ''))}(tagged)"),
+    "send with headers": _sent(f"{_own(calls.send_many(QUEUE, ''))}(tagged)"),
+    "send with delay 1": _sent(f"{_own(calls.send_many(QUEUE, ''))}(delayed)"),
+    "send with delay": _sent(f"{_own(calls.send_many(QUEUE, ''))}(delayed)"),
+    "read": _taken(f"{_own(calls.read(QUEUE, 300, 1, None, object))}(300, {{n}})"),
+    "pop": _taken(f"{_own(calls.pop(QUEUE, 1, object))}({{n}})"),
+    "delete 1": f"perform {_own(calls.delete(QUEUE, []))}(ids)",
+    "delete": f"perform {_own(calls.delete(QUEUE, []))}(ids)",
+    "archive 1": f"perform {_own(calls.archive(QUEUE, []))}(ids)",
+    "archive": f"perform {_own(calls.archive(QUEUE, []))}(ids)",
+}
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _install_ours(dsn: str) -> None:
 
 SYSTEMS = {
     OURS: System(
-        "its public functions; own path: what its client and workers call instead; per queue: functions planned once a session",
+        "its public functions; own path: what its client asks for instead, the functions of one queue, planned once a session",
         _install_ours,
     ),
     PEER: System(f"PGMQ {get_embedded_sql_version()}, the SQL that the package `pgmq` ships", _install_upstream),
