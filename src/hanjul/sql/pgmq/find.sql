@@ -1,7 +1,9 @@
 -- Finding what can be read: the visible messages with the smallest ids that nobody has locked, as `ids`.
 -- Messages that were sent without a delay are found along the index (due, msg_id), where due is null, from the queue's
 -- scan bound on. Parked ones, delayed or long in the way, are in the same index by the time they are due; only when one
--- is due are both looked at, and of very many that are due those that were first.
+-- is due are both looked at, and of very many that are due those that were first. The first statement is all that most reads
+-- need; it finds nothing if a parked message is due. What only others need is asked in statements of their own: an
+-- expression with a query in it is one, and each is set up in every transaction.
 -- Locks: row locks on the messages found only; SKIP LOCKED, so readers never wait for one another.
 
 -- _find(): the PL/pgSQL block; `ts`: what the clock says, once: compared row by row, a volatile clock would rule out every
@@ -13,6 +15,12 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
         perform {advance}();
     end if;
     for look in 1 .. 2 loop
+        ids := array(
+            select c.msg_id from {q} c
+            where not exists (select from {q} p where p.due <= ts)
+              and c.due is null and c.msg_id >= (select b.last_value from {b} b) and c.vt <= ts
+            order by c.due, c.msg_id limit qty for update skip locked);
+        exit when cardinality(ids) >= qty;
         if exists (select from {q} c where c.due <= ts) then
             ids := array(
                 select c.msg_id from {q} c
@@ -32,15 +40,10 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
                     where c.due is null and c.msg_id >= (select b.last_value from {b} b) and c.vt <= ts and c.msg_id <> all (ids)
                     order by c.due, c.msg_id limit qty - cardinality(ids) for update skip locked);
             end if;
-        else
-            ids := array(
-                select c.msg_id from {q} c
-                where c.due is null and c.msg_id >= (select b.last_value from {b} b) and c.vt <= ts
-                order by c.due, c.msg_id limit qty for update skip locked);
-        end if;
-        if clock_timestamp() > ts + interval ''2 milliseconds'' then
-            perform {park}();
         end if;
         exit when cardinality(ids) >= qty or qty is null or qty <= 0 or not {missed}();
-    end loop;';
+    end loop;
+    if clock_timestamp() > ts + interval ''2 milliseconds'' then
+        perform {park}();
+    end if;';
 $$;

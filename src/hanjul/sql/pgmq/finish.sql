@@ -6,33 +6,30 @@
 create or replace function pgmq._plan_finish(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    perform pgmq._plan_one(queue_name, 'delete', '(msg_ids bigint[]) returns setof bigint', pgmq._one_plan(), $plan$
+    perform pgmq._plan_one(queue_name, 'delete', '(msg_ids bigint[]) returns setof bigint', pgmq._one_scan(), $plan$
 begin
-    return query
-        with deleted as (delete from {q} m where m.msg_id = any ($1) returning m.msg_id)
-        select msg_id from deleted order by msg_id;
+    return query {by id}
+        delete from {q} m where m.msg_id = any ($1) returning m.msg_id{end};
 end
     $plan$);
-    perform pgmq._plan_one(queue_name, 'archive', '(msg_ids bigint[]) returns setof bigint', pgmq._one_plan(), $plan$
+    perform pgmq._plan_one(queue_name, 'archive', '(msg_ids bigint[]) returns setof bigint', pgmq._one_scan(), $plan$
 begin
     return query
         with taken as (
             delete from {q} m where m.msg_id = any ($1)
-            returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers),
-        kept as (
-            insert into {a} (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
-            select * from taken
-            returning msg_id)
-        select msg_id from kept order by msg_id;
+            returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
+        insert into {a} (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
+        select * from taken {sorted}
+        returning msg_id;
 end
     $plan$);
-    perform pgmq._plan_one(queue_name, 'delete_one', '(msg_id bigint) returns boolean', pgmq._one_plan(), $plan$
+    perform pgmq._plan_one(queue_name, 'delete_one', '(msg_id bigint) returns boolean', pgmq._one_scan(), $plan$
 begin
     delete from {q} m where m.msg_id = $1;
     return found;
 end
     $plan$);
-    perform pgmq._plan_one(queue_name, 'archive_one', '(msg_id bigint) returns boolean', pgmq._one_plan(), $plan$
+    perform pgmq._plan_one(queue_name, 'archive_one', '(msg_id bigint) returns boolean', pgmq._one_scan(), $plan$
 begin
     with taken as (
         delete from {q} m where m.msg_id = $1

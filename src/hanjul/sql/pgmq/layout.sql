@@ -22,13 +22,13 @@ begin
     for heap in select pgmq._heaps(q) loop
         execute format('alter table %s set (%s)', heap, pgmq._hot_storage());
     end loop;
-    if not exists (select from pg_index i where i.indrelid = q and pg_get_indexdef(i.indexrelid) like '% (due, msg_id)') then
-        execute format('create index on %s (due, msg_id)', q);
+    if not exists (select from pg_index i where i.indrelid = q and pg_get_indexdef(i.indexrelid) like '% (due, msg_id)%') then
+        execute format('create index on %s (due, msg_id) with (deduplicate_items = off)', q);  -- no two are alike
     end if;
     if not exists (select from pg_trigger t where t.tgrelid = q and t.tgname = 'due_follows_vt') then
         execute format($ddl$
             create trigger due_follows_vt before update on %s
-            for each row when (old.due is not null and new.vt is distinct from old.vt) execute function pgmq._due_follows_vt()
+            for each row when (old.due is not null) execute function pgmq._due_follows_vt()
         $ddl$, q);
     end if;
     if to_regclass(btable) is null then

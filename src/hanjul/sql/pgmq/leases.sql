@@ -76,24 +76,22 @@ begin
     perform pgmq._plan_settling(queue_name);
     perform pgmq._plan_one(queue_name, 'claim', $plan$(lease_s double precision, qty integer) returns table (
         msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)$plan$,
-                           pgmq._one_plan(), $plan$
+                           pgmq._one_scan(), $plan$
 #variable_conflict use_column
 declare
     ts timestamptz := clock_timestamp();
     ids bigint[];
 begin
     {find}
-    return query
-        with leased as (
-            update {q} m set read_ct = m.read_ct + 1, last_read_at = ts, vt = ts + make_interval(secs => $1)
-            where m.msg_id = any (ids)
-            returning m.msg_id, m.read_ct, m.released, m.enqueued_at, m.message::text, m.headers::text)
-        select * from leased l order by l.msg_id;
+    return query {by id}
+        update {q} m set read_ct = m.read_ct + 1, last_read_at = ts, vt = ts + make_interval(secs => $1)
+        where m.msg_id = any (ids)
+        returning m.msg_id, m.read_ct, m.released, m.enqueued_at, m.message::text, m.headers::text{end};
 end
     $plan$);
     perform pgmq._plan_one(queue_name, 'claim_groups', $plan$(lease_s double precision, qty integer) returns table (
         msg_id bigint, attempt integer, released integer, enqueued_at timestamp with time zone, message text, headers text)$plan$,
-                           pgmq._one_plan(), replace($plan$
+                           pgmq._one_scan(), replace($plan$
 #variable_conflict use_column
 declare
     ids bigint[] := array(select g.msg_id from {grouped}($1, $2, 1, false) g);

@@ -4,17 +4,15 @@
 create or replace function pgmq._plan_pop(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    perform pgmq._plan_one(queue_name, 'pop', '(qty integer) returns setof pgmq.message_record', pgmq._one_plan(), $plan$
+    perform pgmq._plan_one(queue_name, 'pop', '(qty integer) returns setof pgmq.message_record', pgmq._one_scan(), $plan$
 declare
     ts timestamptz := clock_timestamp();
     ids bigint[];
 begin
     {find}
-    return query
-        with popped as (
-            delete from {q} m where m.msg_id = any (ids)
-            returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
-        select * from popped order by msg_id;
+    return query {by id}
+        delete from {q} m where m.msg_id = any (ids)
+        returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers{end};
 end
     $plan$);
 end

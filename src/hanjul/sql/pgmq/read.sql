@@ -5,18 +5,16 @@ create or replace function pgmq._plan_read(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform pgmq._plan_one(queue_name, 'read', '(vt integer, qty integer) returns setof pgmq.message_record',
-                           pgmq._one_plan(), $plan$
+                           pgmq._one_scan(), $plan$
 declare
     ts timestamptz := clock_timestamp();
     ids bigint[];
 begin
     {find}
-    return query
-        with leased as (
-            update {q} m set read_ct = m.read_ct + 1, last_read_at = ts, vt = ts + make_interval(secs => $1)
-            where m.msg_id = any (ids)
-            returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
-        select * from leased order by msg_id;
+    return query {by id}
+        update {q} m set read_ct = m.read_ct + 1, last_read_at = ts, vt = ts + make_interval(secs => $1)
+        where m.msg_id = any (ids)
+        returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers{end};
 end
     $plan$);
 end

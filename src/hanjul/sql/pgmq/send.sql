@@ -23,8 +23,8 @@ end
 begin
     return query
         insert into {q} (vt, message, headers, due)
-        select $3, s.m, s.h, case when $3 operator(pg_catalog.>) pg_catalog.clock_timestamp() then $3 end
-        from rows from (pg_catalog.unnest($1), pg_catalog.unnest($2)) as s (m, h)
+        select $3, pg_catalog.unnest($1), pg_catalog.unnest($2),  -- not as tables, which would be stored first
+               case when $3 operator(pg_catalog.>) pg_catalog.clock_timestamp() then $3 end
         returning msg_id;
     if {waited} then
         perform pg_catalog.pg_notify('hanjul', {name});

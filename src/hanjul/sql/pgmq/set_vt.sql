@@ -5,13 +5,11 @@ create or replace function pgmq._plan_set_vt(queue_name text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform pgmq._plan_one(queue_name, 'set_vt', '(msg_ids bigint[], vt timestamp with time zone) returns setof pgmq.message_record',
-                           pgmq._one_plan(), $plan$
+                           pgmq._one_scan(), $plan$
 begin
-    return query
-        with moved as (
-            update {q} m set vt = $2 where m.msg_id = any ($1)
-            returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers)
-        select * from moved order by msg_id;
+    return query {by id}
+        update {q} m set vt = $2 where m.msg_id = any ($1)
+        returning m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers{end};
     if found and {waited} then
         perform pg_notify('hanjul', {name});
     end if;
