@@ -349,6 +349,13 @@ def test_maintenance_calls_no_function_that_merely_has_the_name(db, maker):
     assert warning.endswith('left as they are: pgmq."upkeep.mail"(text,interval) is not a function of its owner')
 
 
+def test_a_bound_that_somebody_made_beforehand_is_not_taken_for_the_queues(db, maker, refused):
+    db.run(f"set role {maker}; create sequence pgmq.b_mail minvalue 0; reset role")
+
+    with refused("42P07", 'relation "pgmq.b_mail" is in the way of queue "Mail"'):
+        db.run("select pgmq.create('Mail')")
+
+
 # A caller who means harm
 
 

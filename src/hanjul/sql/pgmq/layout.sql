@@ -38,6 +38,10 @@ begin
         $ddl$, btable);
         perform pgmq._give_to_owner_of(q, btable::regclass);
         execute format('alter sequence %s owned by %s.due', btable, q);
+    elsif not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = to_regclass(btable)
+                      and d.refclassid = 'pg_class'::regclass and d.refobjid = q) then
+        raise exception 'relation "%" is in the way of queue "%"', btable, queue_name  -- whose it is decides what readers see
+            using errcode = 'duplicate_table';
     end if;
     if exists (select from pg_class c where c.oid = ids and c.relpersistence = 'u') then
         execute format('alter sequence %s set logged', ids);  -- a crash empties the queue, ids still go on
