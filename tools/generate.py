@@ -7,7 +7,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "hanjul"
 TWINS = {"postgres/database.py": "postgres/database_sync.py", "queues/client.py": "queues/client_sync.py",
-         "queues/topics.py": "queues/topics_sync.py"}  # fmt: skip
+         "queues/topics.py": "queues/topics_sync.py", "jobs/client.py": "jobs/client_sync.py"}  # fmt: skip
 
 WORDS = {
     "AsyncConnectionPool": "ConnectionPool",
@@ -25,6 +25,9 @@ WORDS = {
     "Queue": "QueueSync",
     "Outbox": "OutboxSync",
     "Topics": "TopicsSync",
+    "Handle": "HandleSync",
+    "Jobs": "JobsSync",
+    "pace": "pace_sync",
 }
 PHRASES = [
     (r"\basync (def|with|for) ", r"\1 "),

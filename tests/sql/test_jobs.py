@@ -65,12 +65,14 @@ def test_a_job_is_there_when_its_transaction_commits_and_not_before(db, connect)
 def test_a_batch_takes_the_fields_of_enqueue_job_and_its_defaults(db):
     db.run("""select hanjul.enqueue_jobs('[
         {"kind": "a"},
+        {"kind": "null", "payload": null},
         {"kind": "b", "payload": [1], "queue": "q", "delay_s": 60, "priority": 5, "max_retries": 0, "key": "k"}]')""")
 
     assert db.rows(
         """select kind, payload, queue, run_at - created_at, priority, max_retries, key from hanjul.job order by id"""
     ) == [
         ("a", {}, "default", timedelta(0), 0, 3, None),
+        ("null", None, "default", timedelta(0), 0, 3, None),
         ("b", [1], "q", timedelta(seconds=60), 5, 0, "k"),
     ]
 

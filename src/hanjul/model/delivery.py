@@ -15,7 +15,8 @@ T = TypeVar("T")
 class Delivery(Generic[T]):
     """One delivery of one message.
 
-    id: the message's id in its queue.  attempt: 1 for the first delivery; given back ones do not count.
+    id: the message's id in its queue; of a job, its UUID as text.
+    attempt: 1 for the first delivery; given back ones do not count.
     fence: the number that settles this delivery and no other.  raw: the body as JSON text.
     lease_until: on the monotonic clock of this process, until when nobody else gets the message.
     """
@@ -28,7 +29,7 @@ class Delivery(Generic[T]):
     def __init__(
         self,
         queue: str,
-        id: int,  # noqa: A002  (the field's word)
+        id: Any,  # noqa: A002  (the field's word)
         *,
         attempt: int,
         fence: int,

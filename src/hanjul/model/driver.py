@@ -35,17 +35,21 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A settlement that came too late: the message is held by a newer attempt, or (None) is gone."""
+    """A settlement that came too late: the message is held by a newer attempt, or (None) is gone.
+
+    cancel: it did not come too late: somebody wants the handler to end, whose lease has been extended.
+    """
 
     delivery: Delivery[Any]
     held_by: int | None
+    cancel: bool = False
 
 
 class Renewer(Protocol):
     """Renews leases from a thread of its own, so it blocks and shares nothing with the event loop."""
 
     def extend(self, deliveries: Sequence[Delivery[Any]], lease_s: float) -> Sequence[Refusal]:
-        """End their leases lease_s from now; those that are lost. Raises Unavailable if nothing is known."""
+        """End their leases lease_s from now; those that are lost, or to be cancelled. Raises Unavailable if nothing is known."""
 
     def close(self) -> None:
         """Let go of what it holds."""

@@ -6,12 +6,16 @@ HanjulError
 │   ├── InvalidMessage
 │   └── MessageTooLarge
 ├── NotFound            a thing that does not exist  (also a LookupError)
-│   └── QueueNotFound
+│   ├── QueueNotFound
+│   └── JobNotFound
 ├── Unavailable         not now: trying again may help
 │   ├── ConnectionLost      the outcome of what was under way is unknown
 │   └── Interrupted         cancelled by the server (deadlock, timeout, full disk); nothing was changed
 ├── LeaseLost           the message has passed on to another consumer, or is gone
 ├── AlreadySettled      a delivery is settled once
+├── InvalidStatus       a job's status does not allow it
+├── JobConflict         another job holds the unique key
+├── JobFailed           the job whose result is waited for failed, or was cancelled
 ├── PermissionDenied    the role may not do this
 ├── SchemaMismatch      the database's schema is missing, newer, or not as it was installed
 ├── InvalidSettings     the configuration cannot work
@@ -69,6 +73,14 @@ class QueueNotFound(NotFound):
         self.queue = queue
 
 
+class JobNotFound(NotFound):
+    """No job has this id, or it was pruned."""
+
+    def __init__(self, job_id: object) -> None:
+        super().__init__(f"job {job_id} does not exist, or was pruned from history")
+        self.job_id = job_id
+
+
 class Unavailable(HanjulError):
     """Not now: the database cannot be reached, or is too busy; trying again may help."""
 
@@ -92,6 +104,23 @@ class LeaseLost(HanjulError):
 
 class AlreadySettled(HanjulError):
     """A delivery is settled once: by the handler's own call, or else when the handler ends."""
+
+
+class InvalidStatus(HanjulError):
+    """The job's status does not allow it; the text says which it has."""
+
+
+class JobConflict(HanjulError):
+    """Another job holds the unique key."""
+
+
+class JobFailed(HanjulError):
+    """The job whose result is waited for failed, or was cancelled."""
+
+    def __init__(self, job_id: object, kind: str, status: str, error_message: str | None) -> None:
+        ended = "was cancelled" if status == "cancelled" else "failed"
+        super().__init__(f"job {job_id} ({kind}) {ended}: {error_message or 'no reason given'}")
+        self.job_id, self.kind, self.status, self.error_message = job_id, kind, status, error_message
 
 
 class PermissionDenied(HanjulError):

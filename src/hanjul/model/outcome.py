@@ -10,7 +10,14 @@ class Outcome(Exception):
 
 
 class Ack(Outcome):
-    """Done: the message leaves the queue."""
+    """Done: the message leaves the queue.
+
+    result: of a job, as JSON text; messages have none.
+    """
+
+    def __init__(self, result: str | None = None) -> None:
+        super().__init__()
+        self.result = result
 
 
 class Nack(Outcome):
@@ -22,17 +29,20 @@ class Nack(Outcome):
 
 
 class Release(Outcome):
-    """Given back: delivered again after `delay_s`; the attempt is not charged."""
+    """Given back: delivered again after `delay_s`; the attempt is not charged.
 
-    def __init__(self, *, delay_s: float = 0.0) -> None:
-        super().__init__()
-        self.delay_s = seconds("delay_s", delay_s)
+    reason: for whoever looks at a job; messages keep none.
+    """
+
+    def __init__(self, *, delay_s: float = 0.0, reason: str = "") -> None:
+        super().__init__(reason)
+        self.delay_s, self.reason = seconds("delay_s", delay_s), reason
 
 
 class Reject(Outcome):
     """To the dead letters now, whatever attempts are left.
 
-    kind: the field's name for why: rejected, max_attempts, decode_error.
+    kind: the field's name for why: rejected, max_attempts, decode_error, cancelled.
     """
 
     def __init__(self, reason: str = "", *, kind: str = "rejected") -> None:

@@ -52,6 +52,11 @@ def decoded(text: str | None, into: Any) -> Any:
     return None if text is None else reader(into)(text)
 
 
+def converted(value: Any, into: Any) -> Any:
+    """Plain JSON data as a value of type `into`; raises as `decoded`."""
+    return value if into is Any else reader(into)(encoded(value).decode())
+
+
 def reader(into: Any) -> Callable[[str], Any]:
     """What makes values of type `into` of JSON text. Raises as `decoded`."""
     try:

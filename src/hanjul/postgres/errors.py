@@ -14,6 +14,9 @@ from hanjul.model.errors import (
     Interrupted,
     InvalidMessage,
     InvalidQueueName,
+    InvalidStatus,
+    JobConflict,
+    JobNotFound,
     PermissionDenied,
     QueueNotFound,
     SchemaMismatch,
@@ -21,6 +24,7 @@ from hanjul.model.errors import (
 )
 
 _MISSING_QUEUE = re.compile(r'relation "pgmq\.[qa]_(.*)" does not exist')
+_MISSING_JOB = re.compile(r"job (\S+) does not exist")
 _OURS = re.compile(r"\b(pgmq|hanjul)\b")
 _MISSING_SCHEMA = (
     "{text}: the schema is not installed, or pgmq's own, which lacks this; see `hanjul migrate status`, run `hanjul migrate`"
@@ -66,11 +70,14 @@ def sqlstate(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """PostgreSQL's own words: `message, DETAIL: ...` as psycopg puts it, without what other libraries put around."""
+    """PostgreSQL's own words: `message, DETAIL: ...` as psycopg puts it, without what other libraries put around.
+
+    Where in our functions it was, is left out.
+    """
     inside = error
     while not isinstance(inside, psycopg.Error) and (deeper := getattr(inside, "orig", None) or inside.__cause__):
         inside = deeper
-    text = str(inside).strip() or type(inside).__name__
+    text = str(inside).partition("\nCONTEXT:")[0].strip() or type(inside).__name__
     detail = getattr(inside, "detail", None)  # asyncpg keeps it apart
     return f"{text}\nDETAIL:  {detail}" if isinstance(detail, str) and detail not in text else text
 
@@ -108,6 +115,9 @@ _BY_STATE: dict[str, Callable[[str], HanjulError]] = {
     "42704": _missing_schema,
     "42501": PermissionDenied,
     "P0001": _raised,
+    "P0002": lambda text: JobNotFound(found[1]) if (found := _MISSING_JOB.match(text)) else DatabaseFailure(text),
+    "55000": lambda text: InvalidStatus(text) if text.startswith("job ") else DatabaseFailure(text),
+    "23505": lambda text: JobConflict(text) if text.startswith("unique key ") else DatabaseFailure(text),
     "22P02": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store: {text}"),
     "22P05": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store (\\u0000 has no place in it): {text}"),
     "54000": lambda text: InvalidMessage(f"too large for PostgreSQL: {text}"),

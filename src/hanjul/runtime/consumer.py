@@ -56,9 +56,9 @@ class Consumer:
         self.spec, self.source, self.counts = spec, source, Counts()
         self._runner = spec.handler.runner(spec.concurrency)
         self._held: dict[Delivery[Any], Delivery[Any]] = {}
-        self._pool = Pool(self._runner, spec.concurrency, spec.timeout_s, self._ended)
+        self._pool = Pool(self._runner, spec.concurrency, lambda delivery: spec.terms(delivery).timeout_s, self._ended)
         self._settler = Settler(source, self._settled)
-        self._leases = Leases(self._held, source.renewer, spec.lease_s, self._pool.lose)
+        self._leases = Leases(self._held, source.renewer, spec.lease_s, self._pool.lose, self._pool.cancel)
         self._credit = asyncio.Event()
         self._fetching: asyncio.Task[None] | None = None
         self._stopping = self._resting = self._was_cut = False
@@ -175,18 +175,18 @@ class Consumer:
 
     def _take(self, deliveries: list[Delivery[Any]]) -> None:
         self.counts.fetched += len(deliveries)
-        max_attempts, into = self.spec.retry.max_attempts, self.spec.handler.into
+        terms = self.spec.terms
         for delivery in deliveries:
-            delivery.attach(into, self._settle, self._transaction)
+            delivery.attach(terms(delivery).into, self._settle, self._transaction)
             self._held[delivery] = delivery
         if self._stopping:
             for delivery in deliveries:
                 self._ended(delivery, Release())
             return
-        self._pool.put([delivery for delivery in deliveries if delivery.attempt <= max_attempts])
+        self._pool.put([delivery for delivery in deliveries if delivery.attempt <= terms(delivery).max_attempts])
         for delivery in deliveries:
-            if delivery.attempt > max_attempts:  # its last worker died, or lost the lease, without a word
-                self._ended(delivery, Reject(f"given up after {max_attempts} attempts", kind="max_attempts"))
+            if delivery.attempt > (limit := terms(delivery).max_attempts):  # its last worker died, or lost it, without a word
+                self._ended(delivery, Reject(f"given up after {limit} attempts", kind="max_attempts"))
 
     def _ended(self, delivery: Delivery[Any], outcome: Outcome | None) -> None:
         """The handler is through: settle as it says, unless it has done so itself, or the lease is lost."""
@@ -203,9 +203,10 @@ class Consumer:
         """A failure is given its delay; the last one is a rejection."""
         if not isinstance(outcome, Nack):
             return outcome
-        if delivery.attempt >= self.spec.retry.max_attempts:
+        terms = self.spec.terms(delivery)
+        if delivery.attempt >= terms.max_attempts:
             return Reject(outcome.reason, kind="max_attempts")
-        delay_s = self.spec.retry.delay_s(delivery.attempt) if outcome.delay_s is None else outcome.delay_s
+        delay_s = terms.delay_s(delivery.attempt) if outcome.delay_s is None else outcome.delay_s
         return Nack(outcome.reason, delay_s=delay_s)
 
     @asynccontextmanager

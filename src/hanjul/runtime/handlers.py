@@ -15,13 +15,15 @@ from hanjul.runtime.threads import Ending, Threads
 _log = logging.getLogger("hanjul.consumer")
 
 Run = Callable[[Any], Awaitable[object]]
+LeftBehind = dict[asyncio.Task[Any] | None, "asyncio.Future[Ending]"]
 
 
 class Handler:
     """A function made ready for the loop.
 
-    The parameter's annotation decides what it is given: `Delivery` or `Delivery[T]` the delivery, anything else the
-    body as that type (no annotation: plain JSON data). Raises InvalidSettings for a function that cannot be called so.
+    The parameter's annotation decides what it is given: `Delivery`, `Delivery[T]` (of jobs `Job[T]`) the delivery,
+    anything else the body as that type (no annotation: plain JSON data). Raises InvalidSettings for a function that
+    cannot be called so.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -47,12 +49,12 @@ class Runner:
     left_behind: the calls, by worker, that were given up while their threads still work on them; see `rest`.
     """
 
-    def __init__(self, handler: Handler, threads: int) -> None:
+    def __init__(self, handler: Handler, threads: int, left_behind: LeftBehind | None = None) -> None:
         self._handler = handler
         self._threads = None if handler.is_async else Threads(threads, f"hanjul-{handler.name}")
         self._checks_body = handler.wants_delivery and handler.into is not Any
         self.run: Run = handler.function if handler.is_async else self._in_thread
-        self.left_behind: dict[asyncio.Task[Any] | None, asyncio.Future[Ending]] = {}
+        self.left_behind = {} if left_behind is None else left_behind
 
     def close(self) -> None:
         """Start nothing more; threads that still run end when their function returns."""
@@ -108,10 +110,9 @@ def _wanted(function: Callable[[Any], Any], name: str) -> tuple[bool, Any]:
     if not parameters or len(required) > 1 or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
         raise InvalidSettings(f"handler {name} must take one argument, the message body or a Delivery; it takes {parameters}")
     annotation = hints.get(parameters[0].name, Any)
-    if annotation is Delivery:
-        return True, Any
-    if typing.get_origin(annotation) is Delivery:
-        return True, typing.get_args(annotation)[0]
+    kind = typing.get_origin(annotation) or annotation
+    if isinstance(kind, type) and issubclass(kind, Delivery):
+        return True, (typing.get_args(annotation) or (Any,))[0]
     return False, annotation
 
 

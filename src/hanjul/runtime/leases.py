@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from hanjul.model.delivery import Delivery
@@ -32,7 +33,10 @@ STOP_S = 1.0
 
 
 class Leases:
-    """Renews what a consumer holds. `held` is read by the thread; `lost` is told, on the event loop, of what is lost."""
+    """Renews what a consumer holds. `held` is read by the thread.
+
+    lost, cancel: are told, on the event loop, of what is lost, and of what somebody wants to end.
+    """
 
     def __init__(
         self,
@@ -40,8 +44,9 @@ class Leases:
         renewer: Callable[[], Renewer],
         lease_s: float,
         lost: Callable[[Delivery[Any]], None],
+        cancel: Callable[[Delivery[Any]], None],
     ) -> None:
-        self._held, self._make_renewer, self._lease_s, self._lost = held, renewer, lease_s, lost
+        self._held, self._make_renewer, self._lease_s, self._lost, self._cancel = held, renewer, lease_s, lost, cancel
         self._renewer: Renewer | None = None
         self._stopped, self._ended = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="hanjul-leases", daemon=True)
@@ -99,6 +104,9 @@ class Leases:
         for delivery in deliveries:
             if (refusal := refused.get(delivery)) is None:
                 delivery.lease_until = started + self._lease_s
+            elif refusal.cancel:
+                delivery.lease_until = started + self._lease_s
+                self._tell(partial(self._cancel, delivery))
             elif not _is_our_own_end(refusal):
                 delivery.lease_until = 0.0
         if refused:

@@ -23,17 +23,22 @@ TURN = 32
 class Pool:
     """A bounded buffer's way out: `concurrency` workers over one deque.
 
+    timeout_s: how long the handler of a delivery may take.
     ended: is told how a delivery ended; None if it was lost meanwhile, so that there is nothing to settle.
     """
 
     def __init__(
-        self, runner: Runner, concurrency: int, timeout_s: float | None, ended: Callable[[Delivery[Any], Outcome | None], None]
+        self,
+        runner: Runner,
+        concurrency: int,
+        timeout_s: Callable[[Delivery[Any]], float | None],
+        ended: Callable[[Delivery[Any], Outcome | None], None],
     ) -> None:
         self._runner, self._concurrency, self._timeout_s, self._ended = runner, concurrency, timeout_s, ended
         self._buffer: deque[Delivery[Any]] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._running: dict[Delivery[Any], asyncio.Task[None]] = {}
-        self._lost: set[Delivery[Any]] = set()
+        self._broken_off: dict[Delivery[Any], Outcome | None] = {}
         self._closed = self._cut = False
         self.workers: set[asyncio.Task[None]] = set()
 
@@ -59,13 +64,21 @@ class Pool:
 
     def lose(self, delivery: Delivery[Any]) -> None:
         """The lease is lost: cancel the handler, once, or forget the delivery if it has not started."""
+        self._break_off(delivery, None)
+
+    def cancel(self, delivery: Delivery[Any]) -> None:
+        """Somebody wants it to end: the same, and it is settled as cancelled, unless the handler ends otherwise."""
+        self._break_off(delivery, Reject("cancelled on request", kind="cancelled"))
+
+    def _break_off(self, delivery: Delivery[Any], outcome: Outcome | None) -> None:
         if delivery in self._running:
-            if delivery not in self._lost:
-                self._lost.add(delivery)
+            if delivery not in self._broken_off:
                 self._running[delivery].cancel()
+            if outcome is None or delivery not in self._broken_off:  # lost is lost, whatever was wanted
+                self._broken_off[delivery] = outcome
         elif delivery in self._buffer:
             self._buffer.remove(delivery)
-            self._ended(delivery, None)
+            self._ended(delivery, outcome)
 
     def close(self) -> list[Delivery[Any]]:
         """Start nothing more; what was buffered. The workers end with the handlers that they run."""
@@ -109,19 +122,19 @@ class Pool:
         try:
             return await self._run(delivery)
         except asyncio.CancelledError:
-            if worker.cancelling() and not self._cut and delivery not in self._lost:
+            if worker.cancelling() and not self._cut and delivery not in self._broken_off:
                 self._ended(delivery, Release())  # somebody ends our task, as asyncio.run does at its end
                 raise
             return self._cancelled(delivery)
         finally:
             del self._running[delivery]
-            self._lost.discard(delivery)
+            self._broken_off.pop(delivery, None)
             if worker.cancelling():
                 _forgive(worker)
 
     def _cancelled(self, delivery: Delivery[Any]) -> Outcome | None:
-        if delivery in self._lost:
-            return None
+        if delivery in self._broken_off:
+            return self._broken_off[delivery]
         if self._cut:
             return Release()
         return Nack("CancelledError: the handler was cancelled from within")
@@ -129,13 +142,15 @@ class Pool:
     async def _run(self, delivery: Delivery[Any]) -> Outcome:
         try:
             argument = self._runner.argument(delivery)
+        except Outcome as outcome:
+            return outcome
         except Exception as error:  # noqa: BLE001  (a type of the user's may refuse a body with anything)
             return Reject(str(error) if isinstance(error, InvalidMessage) else _told(error), kind="decode_error")
         try:
-            if self._timeout_s is None:
+            if (timeout_s := self._timeout_s(delivery)) is None:
                 result = await self._runner.run(argument)
             else:
-                result = await self._within(argument, self._timeout_s)
+                result = await self._within(argument, timeout_s)
         except Outcome as outcome:
             return outcome
         except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):

@@ -1,14 +1,30 @@
 """What a consumer is: a queue, a handler, and how the two are put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from hanjul.model.backoff import Retry
+from hanjul.model.delivery import Delivery
 from hanjul.model.errors import InvalidSettings
 from hanjul.model.names import queue_name
 from hanjul.runtime.handlers import Handler
 
 MAX_CONCURRENCY = 1000
 MAX_PREFETCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms one delivery is handled.
+
+    into: the type of its body.  timeout_s: how long the handler may take.  max_attempts, delay_s: as in Retry.
+    """
+
+    into: Any
+    timeout_s: float | None
+    max_attempts: int
+    delay_s: Callable[[int], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,11 @@ class ConsumerSpec:
     ordered: bool = False
     topics: tuple[str, ...] = ()
     retry: Retry = field(default_factory=Retry)
+    _terms: Terms = field(init=False, repr=False)
+
+    def terms(self, _delivery: Delivery[Any]) -> Terms:
+        """The same for all messages of a queue."""
+        return self._terms
 
     def __post_init__(self) -> None:
         queue_name(self.queue)
@@ -52,6 +73,8 @@ class ConsumerSpec:
         _between("stop_timeout_s", self.stop_timeout_s, 0, 86_400)
         if self.timeout_s is not None:
             _between("timeout_s", self.timeout_s, 0.001, 86_400)
+        terms = Terms(self.handler.into, self.timeout_s, self.retry.max_attempts, self.retry.delay_s)
+        object.__setattr__(self, "_terms", terms)
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:

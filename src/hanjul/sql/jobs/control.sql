@@ -69,10 +69,10 @@ returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     insert into hanjul.job_history
         (id, queue, kind, priority, run_at, status, attempt, retry_count, max_retries, worker_id, created_at, started_at,
-         completed_at, timeout_s, progress, progress_note, error_message, key, payload, metadata)
+         completed_at, timeout_s, progress, progress_note, reason, error_message, key, payload, metadata)
     values (job.id, job.queue, job.kind, job.priority, job.run_at, to_status, job.attempt, job.retry_count, job.max_retries, job.worker_id,
-            job.created_at, job.started_at, at, job.timeout_s, job.progress, job.progress_note, _keep.error_message, job.key,
-            job.payload, job.metadata);
+            job.created_at, job.started_at, at, job.timeout_s, job.progress, job.progress_note,
+            case to_status when 'failed' then 'max_attempts' end, _keep.error_message, job.key, job.payload, job.metadata);
     insert into hanjul.job_flow values (at, job.queue, job.kind, job.status, to_status, 1);
     perform hanjul._tell_ended(array[job.id]);
 end

@@ -69,7 +69,7 @@ begin
             insert into hanjul.job (id, queue, kind, priority, run_at, status, max_retries, created_at, timeout_s, key, payload, metadata)
             select hanjul._uuid7(ts, g.n), coalesce(g.queue, 'default'), g.kind, coalesce(g.priority, 0),
                    coalesce(g.run_at, ts + make_interval(secs => coalesce(g.delay_s, 0))), 'pending', coalesce(g.max_retries, 3), ts,
-                   g.timeout_s, g.key, coalesce(g.payload, '{}'), g.metadata
+                   g.timeout_s, g.key, coalesce(g.payload, hanjul._no_payload(jobs -> (g.n - 1)::integer)), g.metadata
             from rows from (jsonb_to_recordset(jobs) as (
                 kind text, payload jsonb, queue text, run_at timestamptz, delay_s double precision, priority integer,
                 max_retries integer, timeout_s double precision, key text, metadata jsonb)) with ordinality
@@ -88,12 +88,17 @@ begin
 end
 $$;
 
+-- _no_payload(job): what is stored of a job whose payload is null, or is not given.
+create or replace function hanjul._no_payload(job jsonb)
+returns jsonb language sql immutable
+return case when jsonb_exists(job, 'payload') then 'null'::jsonb else '{}'::jsonb end;
+
 -- _enqueue_one_by_one(jobs): some have unique keys, which are taken in their own order, so that two batches cannot deadlock.
 create or replace function hanjul._enqueue_one_by_one(jobs jsonb)
 returns setof uuid language sql set search_path = pg_catalog, pg_temp as $$
     with taken as materialized (
         select o.n, hanjul.enqueue_job(
-            o.kind, coalesce(o.payload, '{}'), coalesce(o.queue, 'default'), o.run_at, o.delay_s, coalesce(o.priority, 0),
+            o.kind, coalesce(o.payload, hanjul._no_payload(jobs -> (o.n - 1)::integer)), coalesce(o.queue, 'default'), o.run_at, o.delay_s, coalesce(o.priority, 0),
             coalesce(o.max_retries, 3), o.timeout_s, o.key, o.metadata, o.unique_key,
             coalesce(o.unique_over, '{pending,processing}'), o.unique_for_s, coalesce(o.on_conflict, 'keep')) as id
         from (select g.*

@@ -25,19 +25,20 @@ $$;
 
 -- fail_job(id, attempt, error_message, retry_in_s, final): pending again after retry_in_s (null: one second, doubled by each
 -- failure, at most an hour); failed for good if it has no retries left, if somebody wants it cancelled, or if `final` says
--- so. Returns what it is now.
+-- so. Returns what it is now. In batches, who has a reason (rejected, decode_error) is final.
 create or replace function hanjul.fail_job(
     id uuid, attempt integer, error_message text, retry_in_s double precision default null, final boolean default false)
 returns text language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform hanjul._raise_refused(r.id, r.attempt, r.held_by, r.status)
-    from hanjul.fail_jobs(array[fail_job.id], array[fail_job.attempt], array[fail_job.error_message], array[retry_in_s], array[final]) r;
+    from hanjul.fail_jobs(array[fail_job.id], array[fail_job.attempt], array[fail_job.error_message], array[retry_in_s],
+                          array[case when final then 'rejected' end]) r;
     return hanjul._status(fail_job.id);
 end
 $$;
 
 create or replace function hanjul.fail_jobs(
-    ids uuid[], attempts integer[], error_messages text[], retries_in_s double precision[] default null, finals boolean[] default null)
+    ids uuid[], attempts integer[], error_messages text[], retries_in_s double precision[] default null, reasons text[] default null)
 returns table (id uuid, attempt integer, held_by integer, status text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -49,10 +50,10 @@ begin
         raise exception 'retry_in_s must be between 0 and 315360000, not %', delay_s using errcode = 'invalid_parameter_value';
     end if;
     again := hanjul._put_back(
-        array(select j.id from unnest(ids, attempts, finals) g (id, attempt, final) join hanjul.job j on j.id = g.id
-              where g.attempt = j.attempt and g.final is not true and j.retry_count < j.max_retries and j.cancel_requested_at is null),
+        array(select j.id from unnest(ids, attempts, reasons) g (id, attempt, reason) join hanjul.job j on j.id = g.id
+              where g.attempt = j.attempt and g.reason is null and j.retry_count < j.max_retries and j.cancel_requested_at is null),
         ids, attempts, error_messages, retries_in_s, failures => 1);
-    return query select * from hanjul._refused(ids, attempts, again || hanjul._end_jobs(ids, attempts, 'failed', null, error_messages));
+    return query select * from hanjul._refused(ids, attempts, again || hanjul._end_jobs(ids, attempts, 'failed', null, error_messages, reasons));
 end
 $$;
 
@@ -156,7 +157,8 @@ $$;
 -- _end_jobs(ids, attempts, status, results, error_messages): those of the pairs that are being processed go into history;
 -- their ids.
 create or replace function hanjul._end_jobs(
-    ids uuid[], attempts integer[], to_status text, results jsonb[] default null, error_messages text[] default null)
+    ids uuid[], attempts integer[], to_status text, results jsonb[] default null, error_messages text[] default null,
+    reasons text[] default null)
 returns uuid[] language plpgsql
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -165,17 +167,18 @@ declare
     ended uuid[];
 begin
     with gone as (
-        delete from hanjul.job j using unnest(ids, attempts, results, error_messages) g (id, attempt, result, error_message)
+        delete from hanjul.job j using unnest(ids, attempts, results, error_messages, reasons) g (id, attempt, result, error_message, reason)
         where j.id = g.id and j.attempt = g.attempt and j.status = 'processing'
-        returning j.*, g.result, g.error_message as failure),
+        returning j.*, g.result, g.error_message as failure, g.reason),
     kept as (
         insert into hanjul.job_history
             (id, queue, kind, priority, run_at, status, attempt, retry_count, max_retries, worker_id, created_at, started_at,
-             completed_at, timeout_s, progress, progress_note, error_message, key, payload, metadata, result)
+             completed_at, timeout_s, progress, progress_note, reason, error_message, key, payload, metadata, result)
         select o.id, o.queue, o.kind, o.priority, o.run_at,
                case when o.cancel_requested_at is not null and to_status = 'failed' then 'cancelled' else to_status end,
                o.attempt, o.retry_count, o.max_retries, o.worker_id, o.created_at, o.started_at, ts, o.timeout_s,
                case to_status when 'completed' then 1 else o.progress end, o.progress_note,
+               case when to_status = 'failed' and o.cancel_requested_at is null then coalesce(o.reason, 'max_attempts') end,
                coalesce(hanjul._shortened(o.failure), o.error_message), o.key, o.payload, o.metadata, o.result
         from gone o
         returning id, queue, kind, status),

@@ -50,6 +50,7 @@ create table hanjul.job_history (
     timeout_s     double precision,
     progress      real,
     progress_note text,
+    reason        text,                    -- of a failed one: max_attempts, rejected, decode_error
     error_message text,
     key           text,
     payload       jsonb not null,
@@ -66,12 +67,12 @@ comment on table hanjul.job_history is 'finished jobs, a partition for each day 
 create view hanjul.job_queue as
     select id, status, payload, created_at, started_at, null::timestamptz as completed_at, worker_id, retry_count, max_retries,
            error_message, queue, kind, priority, run_at, attempt, nullif(leased_until, '-infinity') as leased_until, timeout_s,
-           progress, progress_note, null::jsonb as result, cancel_requested_at, key, metadata
+           progress, progress_note, null::jsonb as result, cancel_requested_at, key, metadata, null::text as reason
     from hanjul.job
     union all
     select id, status, payload, created_at, started_at, completed_at, worker_id, retry_count, max_retries,
            error_message, queue, kind, priority, run_at, attempt, null, timeout_s,
-           progress, progress_note, result, null, key, metadata
+           progress, progress_note, result, null, key, metadata, reason
     from hanjul.job_history;
 comment on view hanjul.job_queue is 'every job, waiting, running or finished';
 

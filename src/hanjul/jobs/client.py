@@ -1,0 +1,204 @@
+"""The job client: enqueue, look, wait, cancel, try again. client_sync.py is made from this file."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from hanjul.jobs import calls
+from hanjul.jobs.declared import Declared, declared_as
+from hanjul.jobs.pacing import pace
+from hanjul.jobs.request import Options, written
+from hanjul.jobs.rows import JobCount, JobRecord, Status, Unique
+from hanjul.model.database import Database
+from hanjul.model.errors import BadInput, JobFailed, JobNotFound
+from hanjul.model.payload import converted
+
+CHUNK = 2000
+"""Jobs that enqueue_many writes with one statement; a transaction may hold many."""
+
+T = TypeVar("T")
+
+
+class Handle:
+    """One job, as its enqueuer holds it."""
+
+    def __init__(self, jobs: "Jobs", job_id: UUID) -> None:
+        self.id, self._jobs = job_id, jobs
+
+    async def get(self) -> JobRecord:
+        """How it stands; raises JobNotFound."""
+        return await self._jobs.get(self.id)
+
+    async def result(self, *, timeout_s: float | None = None, into: Any = Any) -> Any:
+        """What its handler returned, as soon as it is completed, as a value of type `into`.
+
+        Raises JobFailed if it failed or was cancelled, TimeoutError after timeout_s, JobNotFound.
+        """
+        return await self._jobs.result(self.id, timeout_s=timeout_s, into=into)
+
+    async def cancel(self) -> Status:
+        """As Jobs.cancel."""
+        return await self._jobs.cancel(self.id)
+
+    def __repr__(self) -> str:
+        return f"Handle({str(self.id)!r})"
+
+
+class Jobs:
+    """Durable jobs on PostgreSQL. Every call returns when its own commit is durable.
+
+    `tx=` takes an open connection of psycopg, asyncpg, SQLAlchemy or Django: the job is then there when the transaction
+    there commits, and not before.  declared: the kinds that are known here, whose options are the defaults, and whose
+    payloads are checked.
+    Raises BadInput (nothing was changed), Unavailable (trying again may help).
+    """
+
+    def __init__(self, database: Database, declared: Iterable[Declared] = (), *, max_payload_bytes: int = 16 << 20) -> None:
+        self._database, self._max_payload_bytes = database, max_payload_bytes
+        self._declared = {kind.name: kind for kind in declared}
+
+    async def open(self) -> None:
+        """Connect to the database; `async with` does it too."""
+        await self._database.open()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._database.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def enqueue(
+        self,
+        kind: str | Callable[..., Any],
+        payload: object = None,
+        *,
+        queue: str | None = None,
+        run_at: datetime | None = None,
+        delay: float | timedelta | None = None,
+        priority: int | None = None,
+        max_retries: int | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+        metadata: object = None,
+        unique: Unique | None = None,
+        tx: object = None,
+    ) -> Handle:
+        """Enqueue one job: its kind, or the function that was declared with `@app.job`, and its payload.
+
+        queue: a line of its own (`default`).  run_at, delay: not before; one of them.  priority: smaller goes first (0).
+        max_retries: how many failures are tried again (3).  timeout_s: how long an attempt may run.
+        key: a reference of your own, to find it by.  metadata: JSON that travels along.
+        unique: what no two jobs may have in common; then the handle may be that of the job that is there already.
+        What is not given is as the kind was declared. Raises BadInput, JobConflict (unique, on_conflict="raise").
+        """
+        options = Options(queue, run_at, delay, priority, max_retries, timeout_s, key, metadata, unique)
+        declared = declared_as(self._declared, kind)
+        job = written(declared, payload, options, self._max_payload_bytes)
+        [job_id] = await self._database.rows(calls.enqueue_jobs(f"[{job.decode()}]"), tx=tx)
+        return Handle(self, job_id)
+
+    async def enqueue_many(
+        self,
+        kind: str | Callable[..., Any],
+        payloads: Iterable[object],
+        *,
+        queue: str | None = None,
+        run_at: datetime | None = None,
+        delay: float | timedelta | None = None,
+        priority: int | None = None,
+        max_retries: int | None = None,
+        timeout_s: float | None = None,
+        metadata: object = None,
+        unique: Unique | None = None,
+        tx: object = None,
+    ) -> Sequence[UUID]:
+        """Enqueue a job for each payload, all or none; their ids, in their order. The options are those of `enqueue`."""
+        if isinstance(payloads, str | bytes | dict):
+            raise BadInput(f"payloads must be a list, not {payloads!r}")
+        options = Options(queue, run_at, delay, priority, max_retries, timeout_s, None, metadata, unique)
+        declared = declared_as(self._declared, kind)
+        jobs = (written(declared, payload, options, self._max_payload_bytes) for payload in payloads)
+        ids: list[UUID] = []
+        async with self._within(tx) as connection:
+            while chunk := list(islice(jobs, CHUNK)):
+                text = b"[" + b",".join(chunk) + b"]"
+                ids += await self._database.rows(calls.enqueue_jobs(text.decode()), tx=connection)
+        return ids
+
+    async def get(self, job_id: UUID | str) -> JobRecord:
+        """The job as it stands, waiting, running or ended; raises JobNotFound."""
+        for record in await self._database.rows(calls.find_job(_uuid(job_id))):
+            return record
+        raise JobNotFound(job_id)
+
+    async def list(
+        self,
+        status: Status,
+        *,
+        queue: str | None = None,
+        kind: str | None = None,
+        key: str | None = None,
+        limit: int = 100,
+        before: UUID | str | None = None,
+    ) -> Sequence[JobRecord]:
+        """Jobs of a status, newest first; the next page comes from `before` the last job's id."""
+        since = None if before is None else _uuid(before)
+        return await self._database.rows(calls.list_jobs(status, queue, kind, key, limit, since))
+
+    async def counts(self) -> Sequence[JobCount]:
+        """How many jobs there are now, by queue, kind and status. They are kept, not counted."""
+        return await self._database.rows(calls.job_counts())
+
+    async def result(self, job_id: UUID | str, *, timeout_s: float | None = None, into: Any = Any) -> Any:
+        """As Handle.result."""
+        async for _ in pace(timeout_s):
+            record = await self.get(job_id)
+            if record.status == "completed":
+                return converted(record.result, into)
+            if record.ended:
+                raise JobFailed(record.id, record.kind, record.status, record.error_message)
+        raise TimeoutError(f"job {job_id} had not ended after {timeout_s:g} s")
+
+    async def cancel(self, job_id: UUID | str, *, tx: object = None) -> Status:
+        """Cancel it: what it is now: cancelled, or, while it runs, processing: then its worker is asked to end it.
+
+        Raises JobNotFound, InvalidStatus if it has ended.
+        """
+        [status] = await self._database.rows(calls.cancel_job(_uuid(job_id)), tx=tx)
+        return status  # type: ignore[return-value]  # the function returns nothing else
+
+    async def retry(self, job_id: UUID | str, *, tx: object = None) -> None:
+        """A failed or cancelled job is pending again, with all its retries. Raises JobNotFound, InvalidStatus for others."""
+        await self._database.rows(calls.retry_job(_uuid(job_id)), tx=tx)
+
+    async def pause(self, queue: str, *, reason: str | None = None) -> None:
+        """Hand out no jobs of the queue until `resume`; those that run go on."""
+        await self._database.rows(calls.pause_queue(queue, reason))
+
+    async def resume(self, queue: str) -> None:
+        """Hand out its jobs again."""
+        await self._database.rows(calls.resume_queue(queue))
+
+    @asynccontextmanager
+    async def _within(self, tx: object) -> AsyncIterator[object]:
+        if tx is not None:
+            yield tx
+        else:
+            async with self._database.transaction() as connection:
+                yield connection
+
+
+def _uuid(job_id: UUID | str) -> UUID:
+    try:
+        return job_id if isinstance(job_id, UUID) else UUID(job_id)
+    except (ValueError, AttributeError, TypeError):
+        raise BadInput(f"a job's id is a UUID, not {job_id!r}") from None

@@ -1,0 +1,88 @@
+"""What is said of jobs: their records, their counts, their uniqueness."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from hanjul.model.errors import BadInput
+
+Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+ENDED = frozenset({"completed", "failed", "cancelled"})
+"""The statuses of jobs in history."""
+
+
+class JobRecord(msgspec.Struct, frozen=True):
+    """A job as hanjul.job_queue shows it. `completed_at` is when it ended, however it did."""
+
+    id: UUID
+    status: Status
+    payload: Any
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    worker_id: str | None
+    retry_count: int
+    max_retries: int
+    error_message: str | None
+    queue: str
+    kind: str
+    priority: int
+    run_at: datetime
+    attempt: int
+    leased_until: datetime | None
+    timeout_s: float | None
+    progress: float | None
+    progress_note: str | None
+    result: Any
+    cancel_requested_at: datetime | None
+    key: str | None
+    metadata: Any
+    reason: Literal["max_attempts", "rejected", "decode_error"] | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is completed, failed or cancelled."""
+        return self.status in ENDED
+
+
+class JobCount(msgspec.Struct, frozen=True):
+    """How many jobs of a queue and kind have a status now."""
+
+    queue: str
+    kind: str
+    status: Status
+    n: int
+
+
+class Unique(msgspec.Struct, frozen=True):
+    """What makes a job one of a kind: no other of the same kind that is alike in all that is named here.
+
+    key: a text of one's own.  fields: fields of the payload.  payload: the whole payload.  queue: in the same queue.
+    for_s: only among jobs younger than this.  over: among jobs of these statuses.
+    on_conflict: keep the job that is there; replace its payload and options while it is pending; or raise JobConflict.
+
+    >>> Unique(fields=("session_id",)).of("transcribe", "default", {"session_id": 7})
+    '["transcribe",null,null,null,7]'
+    """
+
+    key: str | None = None
+    fields: Sequence[str] = ()
+    payload: bool = False
+    queue: bool = False
+    for_s: float | None = None
+    over: Sequence[Status] = ("pending", "processing")
+    on_conflict: Literal["keep", "replace", "raise"] = "keep"
+
+    def of(self, kind: str, queue: str, payload: Any) -> str:
+        """The unique key of such a job; payload: as plain JSON data. Raises BadInput for fields that it does not have."""
+        if isinstance(self.fields, str):
+            raise BadInput(f"fields of a unique job must be names, as in ('session_id',), not {self.fields!r}")
+        parts: list[Any] = [kind, self.key, queue if self.queue else None, payload if self.payload else None]
+        for field in self.fields:
+            if not isinstance(payload, dict) or field not in payload:
+                raise BadInput(f"a job that is unique by {field!r} needs a payload with that field, not {payload!r}")
+            parts.append(payload[field])
+        return msgspec.json.encode(parts, order="deterministic").decode()
