@@ -30,7 +30,9 @@ class Encoding:
     ) -> tuple[list[bytes], list[bytes | None]]:
         """Bodies and as many headers; raises BadInput if there is nothing, or not as many of both."""
         bodies = [self.body(message) for message in listed("messages", messages)]
-        heads = [self.head(head) for head in ([None] * len(bodies) if headers is None else listed("headers", headers))]
+        heads: list[bytes | None] = [None] * len(bodies)
+        if headers is not None:
+            heads = [self.head(head) for head in listed("headers", headers)]
         if not bodies or len(heads) != len(bodies):
             raise BadInput(f"a batch needs messages, and as many headers if any: not {len(bodies)} and {len(heads)}")
         return bodies, heads
