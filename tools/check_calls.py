@@ -16,6 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "hanjul"
 
 _FUNCTION = re.compile(r'create or replace function\s+([a-z_]+)\."?([a-z_0-9]+)"?\s*\(', re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
+_QUOTED = re.compile(r"'[^']*'")
 _SAME_TYPE = {"int": "integer", "int4": "integer", "int8": "bigint", "float8": "double precision", "bool": "boolean"}
 
 Args = dict[str, str]
@@ -166,7 +167,7 @@ def _parenthesised(text: str, start: int) -> str:
 
 def _sql_function(arguments: str) -> SqlFunction:
     types, optional = [], set()
-    for argument in re.split(r",(?![^(]*\))", arguments):
+    for argument in re.split(r",(?![^(]*\))", _QUOTED.sub("''", arguments)):
         if not argument.strip():
             continue
         declared, default, _ = re.sub(r"\s+(default|=)\s+", "\0", argument, count=1, flags=re.IGNORECASE).partition("\0")
