@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hanjul.app import App
-from hanjul.clients import connect, connect_sync
+from hanjul.clients import connect, connect_jobs, connect_jobs_sync, connect_sync
 from hanjul.config import Settings
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
@@ -18,6 +18,10 @@ from hanjul.model.errors import (
     InvalidMessage,
     InvalidQueueName,
     InvalidSettings,
+    InvalidStatus,
+    JobConflict,
+    JobFailed,
+    JobNotFound,
     LeaseLost,
     MessageTooLarge,
     NotFound,
@@ -32,7 +36,10 @@ from hanjul.queues import DeadLetter, Message, Metrics, QueueInfo, QueueRecord, 
 
 if TYPE_CHECKING:
     from hanjul.app_sync import AppSync
+    from hanjul.jobs import Handle, JobCount, JobRecord, Jobs, Unique
+    from hanjul.jobs.client_sync import HandleSync, JobsSync
     from hanjul.model.delivery_sync import DeliverySync
+    from hanjul.model.job import Job
     from hanjul.postgres.database_sync import DatabaseSync
     from hanjul.queues.client_sync import QueuesSync
 
@@ -48,11 +55,22 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "DeliverySync",
+    "Handle",
+    "HandleSync",
     "HanjulError",
     "Interrupted",
     "InvalidMessage",
     "InvalidQueueName",
     "InvalidSettings",
+    "InvalidStatus",
+    "Job",
+    "JobConflict",
+    "JobCount",
+    "JobFailed",
+    "JobNotFound",
+    "JobRecord",
+    "Jobs",
+    "JobsSync",
     "LeaseLost",
     "Message",
     "MessageTooLarge",
@@ -71,20 +89,31 @@ __all__ = [
     "SchemaMismatch",
     "Settings",
     "Unavailable",
+    "Unique",
     "connect",
+    "connect_jobs",
+    "connect_jobs_sync",
     "connect_sync",
 ]
 
-_TWINS = {
+_ON_DEMAND = {
     "AppSync": "hanjul.app_sync",
     "DatabaseSync": "hanjul.postgres.database_sync",
     "DeliverySync": "hanjul.model.delivery_sync",
+    "Handle": "hanjul.jobs.client",
+    "HandleSync": "hanjul.jobs.client_sync",
+    "Job": "hanjul.model.job",
+    "JobCount": "hanjul.jobs.rows",
+    "JobRecord": "hanjul.jobs.rows",
+    "Jobs": "hanjul.jobs.client",
+    "JobsSync": "hanjul.jobs.client_sync",
     "QueuesSync": "hanjul.queues.client_sync",
+    "Unique": "hanjul.jobs.rows",
 }
 
 
 def __getattr__(name: str) -> object:
-    """The sync twins, imported when somebody asks for them: an async worker does not carry them."""
-    if name not in _TWINS:
+    """The sync twins, and jobs, imported when somebody asks for them: a worker without does not carry them."""
+    if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_TWINS[name]), name)
+    return getattr(import_module(_ON_DEMAND[name]), name)

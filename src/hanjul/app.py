@@ -1,7 +1,7 @@
 """The one place that builds things: settings in, running platform out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
@@ -21,7 +21,10 @@ from hanjul.runtime.spec import ConsumerSpec
 from hanjul.runtime.stream import stream
 
 if TYPE_CHECKING:
+    from hanjul.app_jobs import AppJobs
     from hanjul.drivers.memory import MemoryDriver
+    from hanjul.jobs.client import Jobs
+    from hanjul.jobs.rows import Unique
 
 LOOP_CONNECTIONS = 3
 """What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
@@ -82,7 +85,10 @@ class App:
         self.specs: list[ConsumerSpec] = []
         self.consumers: list[Consumer] = []
         self.memory = _memory_driver() if driver == "memory" else None
+        self._jobs: AppJobs | None = None
         self._queues: Queues | None = None
+        self._driver: PostgresDriver | None = None
+        self._settings: Settings | None = None
         self._source: Callable[..., Source] | None = None
         self._stop: asyncio.Event | None = None
         self._running: asyncio.Task[None] | None = None
@@ -99,6 +105,76 @@ class App:
         if self._queues is None:
             raise InvalidSettings("app.queues is there while the app runs, on the postgres driver; elsewhere: hanjul.connect()")
         return self._queues
+
+    @property
+    def jobs(self) -> "Jobs":
+        """The job client, while the app runs on postgres; it knows the kinds that the app declares."""
+        from hanjul.jobs.client import Jobs  # only here: who has no jobs need not carry them
+
+        if self._driver is None or self._settings is None:
+            raise InvalidSettings(
+                "app.jobs is there while the app runs, on the postgres driver; elsewhere: hanjul.connect_jobs()"
+            )
+        config, declared = self._settings, self._jobs.declared if self._jobs else []
+        return Jobs(self._driver.handlers, declared, max_retries=config.max_retries, max_payload_bytes=config.max_message_bytes)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to run: neither consumers nor jobs are declared."""
+        return not self.specs and self._jobs is None
+
+    def job(
+        self,
+        kind: str | None = None,
+        *,
+        queue: str = "default",
+        priority: int = 0,
+        max_retries: int | None = None,
+        timeout_s: float | None = None,
+        retry: Retry | None = None,
+        unique: "Unique | None" = None,
+    ) -> Callable[[F], F]:
+        """Declare a kind of job: `@app.job("transcribe", queue="stt", timeout_s=60)`; no kind: the function's name.
+
+        The function takes the payload, as the type of its annotation, or a `Job`; async or not. What it returns, as JSON, is
+        the job's result; if it raises, the job has failed, and is tried again while it has retries left, after the backoff
+        of `retry`. queue, priority, max_retries, unique: of its jobs, unless their enqueuer says otherwise.
+        timeout_s: how long an attempt may run.
+        """
+
+        def declare(function: F) -> F:
+            how = {"queue": queue, "priority": priority, "max_retries": max_retries, "timeout_s": timeout_s}
+            self._jobs_declared().declare(function, kind, retry=retry, unique=unique, **how)  # type: ignore[arg-type]  # by name
+            return function
+
+        return declare
+
+    def job_workers(
+        self,
+        queues: Mapping[str, int] | Sequence[str] | str,
+        *,
+        concurrency: int = 10,
+        prefetch: int | None = None,
+        lease_s: float = 30.0,
+        stop_timeout_s: float = 10.0,
+    ) -> None:
+        """Give queues of jobs workers of their own: `app.job_workers({"urgent": 3, "default": 1}, concurrency=20)`.
+
+        queues: with weights: how often, in proportion, each is asked before the others. Queues of declared kinds that
+        nobody gives workers share those that the settings ask for (HANJUL_JOB_CONCURRENCY).
+        prefetch: jobs held at once, waiting and running (None: no more than run). The rest as of a consumer.
+        """
+        how = {"lease_s": lease_s, "stop_timeout_s": stop_timeout_s}
+        self._jobs_declared().crew(queues, concurrency=concurrency, prefetch=prefetch or concurrency, **how)
+
+    def _jobs_declared(self) -> "AppJobs":
+        if self.memory is not None:
+            raise InvalidSettings("jobs need the postgres driver: their status outlives the process")
+        if self._jobs is None:
+            from hanjul.app_jobs import AppJobs  # only here: who has no jobs need not carry them
+
+            self._jobs = AppJobs()
+        return self._jobs
 
     def consumer(
         self,
@@ -196,13 +272,15 @@ class App:
                 raise
             started.set_exception(error)
         finally:
-            self._queues = self._source = None
+            self._queues = self._source = self._driver = self._settings = None
 
     async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         self.consumers = [
             Consumer(spec, source(spec.queue, archive=spec.archive, ordered=spec.ordered, topics=spec.topics))
             for spec in self.specs
         ]
+        if self._jobs is not None and self._driver is not None and self._settings is not None:
+            self.consumers += self._jobs.consumers(self._driver, self._settings)
         running: list[Consumer] = []
         try:
             for consumer in self.consumers:
@@ -226,7 +304,9 @@ class App:
             handlers = Database(found, max_connections=config.max_connections)
             loop = Database(found, max_connections=LOOP_CONNECTIONS)
             async with Queues(handlers, max_message_bytes=config.max_message_bytes) as self._queues, loop:
-                driver = PostgresDriver(loop, handlers, listen_url=(config.listen_url or found) if config.listen else None)
+                listen_url = (config.listen_url or found) if config.listen else None
+                driver = PostgresDriver(loop, handlers, listen_url=listen_url, poll_s=config.poll_interval_s)
+                self._driver, self._settings = driver, config
                 try:
                     yield driver.source
                 finally:

@@ -12,6 +12,8 @@ from hanjul.postgres import Database
 from hanjul.queues import Queues
 
 if TYPE_CHECKING:
+    from hanjul.jobs.client import Jobs
+    from hanjul.jobs.client_sync import JobsSync
     from hanjul.queues.client_sync import QueuesSync
 
 
@@ -59,6 +61,31 @@ def connect_sync(url: str | None = None, *, config: Settings | None = None) -> "
         database = DatabaseSync(found, max_connections=config.max_connections)
         with QueuesSync(database, max_message_bytes=config.max_message_bytes) as queues:
             yield queues
+
+
+@asynccontextmanager
+async def connect_jobs(url: str | None = None, *, config: Settings | None = None) -> "AsyncIterator[Jobs]":
+    """A job client on `url`, DATABASE_URL, or the embedded PostgreSQL: `async with hanjul.connect_jobs() as jobs`."""
+    from hanjul.jobs.client import Jobs  # only here: who has no jobs need not carry them
+
+    config = configured(url, config)
+    async with address_async(config) as found:
+        database = Database(found, max_connections=config.max_connections)
+        async with Jobs(database, max_retries=config.max_retries, max_payload_bytes=config.max_message_bytes) as jobs:
+            yield jobs
+
+
+@contextmanager
+def connect_jobs_sync(url: str | None = None, *, config: Settings | None = None) -> "Iterator[JobsSync]":
+    """The same for threads: `with hanjul.connect_jobs_sync() as jobs`."""
+    from hanjul.jobs.client_sync import JobsSync
+    from hanjul.postgres.database_sync import DatabaseSync
+
+    config = configured(url, config)
+    with migrated_address(config) as found:
+        database = DatabaseSync(found, max_connections=config.max_connections)
+        with JobsSync(database, max_retries=config.max_retries, max_payload_bytes=config.max_message_bytes) as jobs:
+            yield jobs
 
 
 @asynccontextmanager

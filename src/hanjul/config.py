@@ -18,6 +18,12 @@ ENVIRONMENT = {
     "HANJUL_DATA_DIR": "data_dir",
     "HANJUL_MAX_CONNECTIONS": "max_connections",
     "HANJUL_MAX_MESSAGE_BYTES": "max_message_bytes",
+    "WORKER_ID": "worker_id",
+    "WORKER_POLL_INTERVAL": "poll_interval_s",
+    "MAX_RETRIES": "max_retries",
+    "HANJUL_JOB_CONCURRENCY": "job_concurrency",
+    "HANJUL_JOB_LEASE_S": "job_lease_s",
+    "HANJUL_STOP_TIMEOUT_S": "stop_timeout_s",
 }
 """Variable -> setting."""
 
@@ -29,6 +35,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen_url: a direct address to listen on, where database_url goes through a transaction pooler; None: database_url.
     listen: False to poll instead.  data_dir: where the embedded PostgreSQL keeps its data; None: the user's own place.
     max_connections: how many the pool of clients and handlers may hold.  max_message_bytes: the longest body that a client sends.
+    worker_id: who a worker of jobs says that he is; None: host, process and some chance.
+    poll_interval_s: how often idle workers look for work that no notification told them of; None: 5 s, and 1.05 s where
+    notifications do not arrive.  max_retries: of jobs whose kind does not say.
+    job_concurrency: jobs that a worker runs at once, of queues without workers of their own.  job_lease_s: how long after its
+    worker's death a job is handed out again.  stop_timeout_s: how long jobs that run may take to end when it is stopped.
     """
 
     database_url: str | None = None
@@ -37,12 +48,30 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_dir: str | None = None
     max_connections: int = 10
     max_message_bytes: int = 16 << 20
+    worker_id: str | None = None
+    poll_interval_s: float | None = None
+    max_retries: int = 3
+    job_concurrency: int = 10
+    job_lease_s: float = 30.0
+    stop_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
         if self.max_connections < 2:
             raise InvalidSettings(f"max_connections must be 2 or more, not {self.max_connections}")
         if self.max_message_bytes < 1:
             raise InvalidSettings(f"max_message_bytes must be 1 or more, not {self.max_message_bytes}")
+        if self.poll_interval_s is not None and not 0.05 <= self.poll_interval_s <= 3600:
+            raise InvalidSettings(f"poll_interval_s (WORKER_POLL_INTERVAL) must be from 0.05 to 3600, not {self.poll_interval_s}")
+        if not 0 <= self.max_retries <= 1000:
+            raise InvalidSettings(f"max_retries must be from 0 to 1000, not {self.max_retries}")
+        if self.worker_id is not None and not 1 <= len(self.worker_id) <= 200:
+            raise InvalidSettings(f"worker_id must have 1 to 200 characters, not {len(self.worker_id)}")
+        if not 1 <= self.job_concurrency <= 1000:
+            raise InvalidSettings(f"job_concurrency must be from 1 to 1000, not {self.job_concurrency}")
+        if not 0.1 <= self.job_lease_s <= 86_400:
+            raise InvalidSettings(f"job_lease_s must be from 0.1 to 86400, not {self.job_lease_s}")
+        if not 0 <= self.stop_timeout_s <= 86_400:
+            raise InvalidSettings(f"stop_timeout_s must be from 0 to 86400, not {self.stop_timeout_s}")
 
 
 def settings(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:

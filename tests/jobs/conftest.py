@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hanjul.drivers.postgres import PostgresDriver
+from hanjul import App, Settings
 from hanjul.jobs import Jobs
 from hanjul.postgres import Database
 
@@ -16,7 +16,5 @@ async def jobs(dsn: str) -> AsyncIterator[Jobs]:
 
 
 @pytest.fixture
-async def driver(jobs: Jobs, dsn: str) -> AsyncIterator[PostgresDriver]:
-    driver = PostgresDriver(jobs._database, jobs._database, listen_url=dsn)
-    yield driver
-    await driver.close()
+def app(dsn: str) -> App:
+    return App(config=Settings(database_url=dsn, worker_id="w1"))

@@ -73,7 +73,7 @@ def up(target: str | None, log_level: str, *, json_logs: bool) -> None:
     """
     set_up(log_level.upper(), as_json=json_logs)
     app = None if target is None else load(target)
-    main = _until_signalled if app is None or not app.specs else partial(_serve, app)
+    main = _until_signalled if app is None or app.idle else partial(_serve, app)
     config = settings() if app is None else app.settings
     if config is None:  # an app on the memory driver
         _run(main())
@@ -116,16 +116,17 @@ async def _serve(app: App) -> bool:
     stop = _on_signals(app.cut)
     if not await _started(app, stop):
         return True
-    for spec in app.specs:
+    for consumer in app.consumers:
+        spec = consumer.spec
         _log.info(
             "consuming queue %r with %s: concurrency %d, prefetch %d, lease %g s",
-            spec.queue, spec.handler.name, spec.concurrency, spec.prefetch, spec.lease_s,
+            consumer.source.queue, spec.handler.name, spec.concurrency, spec.prefetch, spec.lease_s,
         )  # fmt: skip
     await stop.wait()
     _log.info("stopping: no new messages, waiting for the handlers that run")
     drained = await app.stop()
     for consumer in app.consumers:
-        _log.info("queue %r: %s", consumer.spec.queue, consumer.counts)
+        _log.info("queue %r: %s", consumer.source.queue, consumer.counts)
     return drained
 
 

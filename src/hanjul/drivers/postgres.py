@@ -39,15 +39,15 @@ class PostgresDriver:
     database: for what the loop asks.  handlers: for the transactions of handlers, who keep a connection for as long as
     they like; out of one pool they could keep the loop from settling.
     listen_url: where to listen for wake-ups; a direct address, if the database's own goes through a transaction
-    pooler. None: poll instead.
+    pooler. None: poll instead.  poll_s: how often at least to look for work that nobody told of; None: as wakeups.py says.
     """
 
     kind = "postgres"
     capabilities = CAPABILITIES
 
-    def __init__(self, database: Database, handlers: Database, *, listen_url: str | None) -> None:
+    def __init__(self, database: Database, handlers: Database, *, listen_url: str | None, poll_s: float | None = None) -> None:
         self.database, self.handlers = database, handlers
-        self.wakeups = Wakeups(database, listen_url)
+        self.wakeups = Wakeups(database, listen_url, poll_s)
         self.bindings = Bindings(database, self.wakeups)
 
     async def close(self) -> None:

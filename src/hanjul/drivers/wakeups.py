@@ -53,8 +53,8 @@ class _Idle:
 class Wakeups:
     """The wake-ups of all consumers of one process on one database."""
 
-    def __init__(self, database: Database, listen_url: str | None) -> None:
-        self._database = database
+    def __init__(self, database: Database, listen_url: str | None, poll_s: float | None = None) -> None:
+        self._database, self._poll_s = database, poll_s
         self._listener = Listener(database, listen_url, self._heard, self._reconnected) if listen_url else None
         self._idle: dict[str, _Idle] = {}
         self._locked: set[str] = set()
@@ -174,7 +174,7 @@ class Wakeups:
             by_ask.setdefault(self._idle[folded].ask, {})[self._idle[folded].queue] = folded
         for ask, names in by_ask.items():
             due |= {names[queue]: due_in_s for queue, due_in_s in await self._due(ask(list(names)))}
-        cap_s = LISTENING_POLL_S if self.listening else POLLING_POLL_S
+        cap_s = self._poll_s or (LISTENING_POLL_S if self.listening else POLLING_POLL_S)
         for queue in queues:
             if (idle := self._idle.get(queue)) is None:
                 continue

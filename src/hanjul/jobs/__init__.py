@@ -1,7 +1,7 @@
-"""Durable jobs: enqueue them, ask for them, wait for their results."""
+"""Durable jobs: enqueue them, ask for them, wait for their results. The sync twin is in jobs.client_sync."""
 
 from hanjul.jobs.client import Handle, Jobs
-from hanjul.jobs.client_sync import HandleSync, JobsSync
+from hanjul.jobs.declared import Declared
 from hanjul.jobs.rows import JobCount, JobRecord, Unique
 
-__all__ = ["Handle", "HandleSync", "JobCount", "JobRecord", "Jobs", "JobsSync", "Unique"]
+__all__ = ["Declared", "Handle", "JobCount", "JobRecord", "Jobs", "Unique"]

@@ -11,7 +11,7 @@ from uuid import UUID
 from hanjul.jobs import calls
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.pacing import pace_sync
-from hanjul.jobs.request import Options, written
+from hanjul.jobs.request import Limits, Options, written
 from hanjul.jobs.rows import JobCount, JobRecord, Status, Unique
 from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
@@ -53,12 +53,20 @@ class JobsSync:
 
     `tx=` takes an open connection of psycopg, asyncpg, SQLAlchemy or Django: the job is then there when the transaction
     there commits, and not before.  declared: the kinds that are known here, whose options are the defaults, and whose
-    payloads are checked.
+    payloads are checked.  max_retries: of jobs whose kind does not say.
     Raises BadInput (nothing was changed), Unavailable (trying again may help).
     """
 
-    def __init__(self, database: DatabaseSync, declared: Iterable[Declared] = (), *, max_payload_bytes: int = 16 << 20) -> None:
-        self._database, self._max_payload_bytes = database, max_payload_bytes
+    def __init__(
+        self,
+        database: DatabaseSync,
+        declared: Iterable[Declared] = (),
+        *,
+        max_retries: int = 3,
+        max_payload_bytes: int = 16 << 20,
+    ) -> None:
+        self._database = database
+        self._limits = Limits(max_retries, max_payload_bytes)
         self._declared = {kind.name: kind for kind in declared}
 
     def open(self) -> None:
@@ -102,7 +110,7 @@ class JobsSync:
         """
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, key, metadata, unique)
         declared = declared_as(self._declared, kind)
-        job = written(declared, payload, options, self._max_payload_bytes)
+        job = written(declared, payload, options, self._limits)
         [job_id] = self._database.rows(calls.enqueue_jobs(f"[{job.decode()}]"), tx=tx)
         return HandleSync(self, job_id)
 
@@ -126,7 +134,7 @@ class JobsSync:
             raise BadInput(f"payloads must be a list, not {payloads!r}")
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, None, metadata, unique)
         declared = declared_as(self._declared, kind)
-        jobs = (written(declared, payload, options, self._max_payload_bytes) for payload in payloads)
+        jobs = (written(declared, payload, options, self._limits) for payload in payloads)
         ids: list[UUID] = []
         with self._within(tx) as connection:
             while chunk := list(islice(jobs, CHUNK)):

@@ -17,7 +17,7 @@ class Declared(msgspec.Struct, frozen=True):
     into: Any = Any
     queue: str = "default"
     priority: int = 0
-    max_retries: int = 3
+    max_retries: int | None = None
     timeout_s: float | None = None
     unique: Unique | None = None
 

@@ -25,9 +25,17 @@ class Options(msgspec.Struct, frozen=True):
     unique: Unique | None
 
 
-def written(kind: Declared, payload: object, options: Options, max_payload_bytes: int) -> bytes:
+class Limits(msgspec.Struct, frozen=True):
+    """What holds for all kinds.  max_retries: of those that do not say."""
+
+    max_retries: int
+    max_payload_bytes: int
+
+
+def written(kind: Declared, payload: object, options: Options, limits: Limits) -> bytes:
     """The job as a JSON object. Raises BadInput, InvalidMessage, MessageTooLarge."""
-    body = _body(kind, payload, max_payload_bytes)
+    body = _body(kind, payload, limits.max_payload_bytes)
+    max_retries = kind.max_retries if options.max_retries is None else options.max_retries
     queue = kind.queue if options.queue is None else options.queue
     fields: dict[str, Any] = {
         "kind": kind.name,
@@ -36,7 +44,7 @@ def written(kind: Declared, payload: object, options: Options, max_payload_bytes
         "run_at": _moment(options.run_at),
         "delay_s": _seconds(options.delay),
         "priority": kind.priority if options.priority is None else options.priority,
-        "max_retries": kind.max_retries if options.max_retries is None else options.max_retries,
+        "max_retries": limits.max_retries if max_retries is None else max_retries,
         "timeout_s": options.timeout_s,
         "key": options.key,
         "metadata": None if options.metadata is None else msgspec.Raw(encoded(options.metadata)),

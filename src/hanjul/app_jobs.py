@@ -1,0 +1,92 @@
+"""The jobs that an app declares, and the consumers that work on them. Only apps that have jobs carry it."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from hanjul.config import Settings
+from hanjul.drivers.jobs import JobSource
+from hanjul.drivers.postgres import PostgresDriver
+from hanjul.jobs.declared import Declared
+from hanjul.jobs.rows import Unique
+from hanjul.model.backoff import Retry
+from hanjul.model.errors import InvalidSettings
+from hanjul.runtime.consumer import Consumer
+from hanjul.runtime.handlers import Handler
+from hanjul.runtime.kinds import JobsSpec, Kind, Kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Workers that share some queues: so many handlers at once, whichever queue the jobs come from.
+
+    weights: queue -> how often, in proportion, it is asked before the others.
+    """
+
+    weights: Mapping[str, int]
+    concurrency: int
+    prefetch: int
+    lease_s: float
+    stop_timeout_s: float
+
+
+class AppJobs:
+    """What an app has declared of jobs."""
+
+    def __init__(self) -> None:
+        self.kinds = Kinds()
+        self.declared: list[Declared] = []
+        self.crews: list[Crew] = []
+
+    def declare(
+        self,
+        function: Callable[..., Any],
+        kind: str | None,
+        *,
+        queue: str,
+        priority: int,
+        max_retries: int | None,
+        timeout_s: float | None,
+        retry: Retry | None,
+        unique: Unique | None,
+    ) -> None:
+        """One kind of job; raises InvalidSettings if there is one of this name, or the function cannot be called so."""
+        name = getattr(function, "__name__", "") if kind is None else kind
+        if not name or not isinstance(name, str):
+            raise InvalidSettings(f"a job needs a kind, as in @app.job('transcribe'), not {kind!r}")
+        handler = Handler(function)
+        self.kinds.add(Kind(name, queue, handler, timeout_s, retry or Retry()))
+        self.declared.append(Declared(name, function, handler.into, queue, priority, max_retries, timeout_s, unique))
+
+    def crew(self, queues: Mapping[str, int] | Sequence[str] | str, **how: Any) -> None:
+        """Workers for some queues; raises InvalidSettings for weights that cannot be, and queues that have workers already."""
+        names = [queues] if isinstance(queues, str) else queues
+        weights = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1)
+        if not weights or not all(isinstance(weight, int) and weight > 0 for weight in weights.values()):
+            raise InvalidSettings(f"job queues need weights that are whole numbers above 0, not {queues!r}")
+        if taken := weights.keys() & {queue for crew in self.crews for queue in crew.weights}:
+            raise InvalidSettings(f"queue {min(taken)!r} has job workers already")
+        self.crews.append(Crew(weights, **how))
+
+    def consumers(self, driver: PostgresDriver, config: Settings) -> list[Consumer]:
+        """One for each crew; and one for the queues of declared kinds that have no crew."""
+        worker_id = config.worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+        manned = {queue for crew in self.crews for queue in crew.weights}
+        rest = [queue for queue in self.kinds.queues() if queue not in manned]
+        concurrency = config.job_concurrency
+        crews = [*self.crews, Crew(dict.fromkeys(rest, 1), concurrency, concurrency, config.job_lease_s, config.stop_timeout_s)]
+        return [self._consumer(driver, crew, worker_id) for crew in crews if crew.weights]
+
+    def _consumer(self, driver: PostgresDriver, crew: Crew, worker_id: str) -> Consumer:
+        spec = JobsSpec(
+            queue="jobs",
+            handler=self.kinds,
+            concurrency=crew.concurrency,
+            prefetch=crew.prefetch,
+            lease_s=crew.lease_s,
+            stop_timeout_s=crew.stop_timeout_s,
+        )
+        return Consumer(spec, JobSource(driver, crew.weights, worker_id=worker_id))
