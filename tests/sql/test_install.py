@@ -1,11 +1,9 @@
 """The installer's text, as a person would paste it, and as CREATE EXTENSION reads it."""
 
 import fcntl
+import os
 import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import md5
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -130,16 +128,17 @@ def test_a_dumped_database_can_be_restored(mail, dsn, psql, run_psql, empty_dsn)
 @pytest.fixture
 def extension(extension_dir):
     """The files of the extension, for one test at a time: test processes may share the directory, which is left as it was."""
-    with Path(tempfile.gettempdir(), f"hanjul-test-{md5(bytes(extension_dir)).hexdigest()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        files = {extension_dir / name: text for name, text in extension_files().items()}
-        try:
-            for file, text in files.items():
-                file.write_text(text)
-            yield
-        finally:
-            for file in files:
-                file.unlink(missing_ok=True)
+    directory = os.open(extension_dir, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    files = {extension_dir / name: text for name, text in extension_files().items()}
+    try:
+        for file, text in files.items():
+            file.write_text(text)
+        yield
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+        os.close(directory)
 
 
 def test_create_extension_installs_and_reports_the_version_of_pgmq(extension, fresh):
