@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 PARTITIONS = "select replace(partition::text, 'pgmq.', '') from pgmq._partitions(%s::regclass)"
+WAITED_FOR = "select exists (select from pg_locks where relation = %s::regclass and not granted)"
 KINDS = {"by id": ("10", "100"), "by time": ("1 day", "7 days")}
 
 
@@ -440,6 +441,8 @@ def test_whoever_archives_while_the_queue_is_maintained_meets_no_deadlock(cut, c
 
     cut.run("begin")
     maintained = cut.later("select pgmq.maintain_partitions('mail')")
+    while not maintained.done() and not other.one(WAITED_FOR, "pgmq.a_mail"):
+        pass
     asked = other.later("lock table pgmq.q_mail in row exclusive mode")
 
     assert maintained.result(10) == [(False,)]

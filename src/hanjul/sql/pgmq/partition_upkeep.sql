@@ -122,9 +122,7 @@ begin
     elsif p.tried_at > clock_timestamp() - interval '1 second' and patience < interval '1 second' then
         return false;
     end if;
-    perform set_config('lock_timeout', case
-        when coalesce(current_setting('hanjul.partitions_held', true), '') in ('', table_name)
-        then (extract(epoch from patience) * 500)::integer else 1 end::text, true);
+    perform set_config('lock_timeout', (extract(epoch from patience) * 500)::integer::text, true);
     begin
         perform pgmq._drop_partitions(p);
     exception when others then
@@ -142,6 +140,12 @@ begin
     end if;
     return dropped and moved;
 end
+$$;
+
+-- _nowait(p): how to lock p: without waiting in a transaction that holds another.
+create or replace function pgmq._nowait(p pgmq.partitioning)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case when coalesce(current_setting('hanjul.partitions_held', true), '') in ('', p.table_name) then '' else 'nowait' end;
 $$;
 
 -- _newest(p): the position that partitions are counted from: the newest id given out, or now; of an archive the newest id
@@ -205,9 +209,9 @@ begin
            least(pgmq._partition_end(p.partition_interval, "position"), min(x.low) filter (where x.low > "position"))
     into low, high
     from pgmq._partitions(format('pgmq.%I', p.table_name)::regclass) x;
-    execute format('lock table only pgmq.%I in share row exclusive mode', p.table_name);
+    execute format('lock table only pgmq.%I in share row exclusive mode %s', p.table_name, pgmq._nowait(p));
+    execute format('lock table %s in access exclusive mode %s', fallback, pgmq._nowait(p));
     perform set_config('hanjul.partitions_held', p.table_name, true);
-    execute format('lock table %s in access exclusive mode', fallback);
     range := format('m.%1$I >= %2$L and m.%1$I < ', p.control, pgmq._bound(p.control, low));
     execute format('select m.%1$I::text from %2$s m where %3$s %4$L order by m.%1$I offset 20000 limit 1',
                    p.control, fallback, range, pgmq._bound(p.control, high)) into next_one;
@@ -237,7 +241,7 @@ begin
     end if;
     for old in select x.partition from pgmq._partitions(parent) x where x.high <= oldest_kept loop
         if not (is_queue and pgmq._has_rows(old)) then
-            execute format('lock table only %s, only %s in access exclusive mode', parent, old);
+            execute format('lock table only %s, only %s in access exclusive mode %s', parent, old, pgmq._nowait(p));
             perform set_config('hanjul.partitions_held', p.table_name, true);
             if not (is_queue and pgmq._has_rows(old)) then
                 execute format('drop table %s', old);
