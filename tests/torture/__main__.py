@@ -52,7 +52,7 @@ def _arguments() -> argparse.Namespace:
         "--round", type=float, default=25, metavar="S", help="seconds of torture in a round (default: %(default)s)"
     )
     parser.add_argument("--kill-every", type=float, default=0.35, metavar="S", help="on average (default: %(default)s)")
-    parser.add_argument("--crash-every", type=float, default=4.0, metavar="S", help="on average (default: %(default)s)")
+    parser.add_argument("--crash-every", type=float, default=3.0, metavar="S", help="on average (default: %(default)s)")
     parser.add_argument(
         "--mutants",
         action="store_true",

@@ -19,7 +19,7 @@ PACE = Pace(kill_s=0.4, crash_s=0, freeze_s=0.5, cut_s=1.0, terminate_s=0)
 CALM = Pace(kill_s=0, crash_s=0, freeze_s=0, cut_s=0, terminate_s=0)
 SECONDS = 4.0
 """How long a round is."""
-ROUNDS = 10
+ROUNDS = 12
 """How many rounds a mutant may stay undetected."""
 
 

@@ -98,7 +98,7 @@ class Producer:
             for _ in range(self._rng.randint(1, 3)):
                 if not (self.topic() if self._rng.random() < topical else self.one()):
                     raise Undo
-                time.sleep(self._rng.uniform(0, self._rng.choice((0.03, 0.03, 0.3))))
+                time.sleep(self._rng.uniform(0, self._rng.choice((0.03, 0.3))))
             if self._rng.random() < 0.35:
                 raise Undo
 
