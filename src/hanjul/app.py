@@ -131,6 +131,7 @@ class App:
         priority: int = 0,
         max_retries: int | None = None,
         timeout_s: float | None = None,
+        executor: Literal["here", "process"] = "here",
         retry: Retry | None = None,
         unique: "Unique | None" = None,
     ) -> Callable[[F], F]:
@@ -139,11 +140,12 @@ class App:
         The function takes the payload, as the type of its annotation, or a `Job`; async or not. What it returns, as JSON, is
         the job's result; if it raises, the job has failed, and is tried again while it has retries left, after the backoff
         of `retry`. queue, priority, max_retries, unique: of its jobs, unless their enqueuer says otherwise.
-        timeout_s: how long an attempt may run.
+        timeout_s: how long an attempt may run.  executor: `process` runs it in a process of its own, which does not hold up
+        others by its work for the CPU, and is killed when its time is up; the function must be importable by its name.
         """
 
         def declare(function: F) -> F:
-            how = {"queue": queue, "priority": priority, "max_retries": max_retries, "timeout_s": timeout_s}
+            how = {"queue": queue, "priority": priority, "max_retries": max_retries, "timeout_s": timeout_s, "executor": executor}
             self._jobs_declared().declare(function, kind, retry=retry, unique=unique, **how)  # type: ignore[arg-type]  # by name
             return function
 

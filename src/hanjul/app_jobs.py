@@ -50,6 +50,7 @@ class AppJobs:
         priority: int,
         max_retries: int | None,
         timeout_s: float | None,
+        executor: str,
         retry: Retry | None,
         unique: Unique | None,
     ) -> None:
@@ -57,7 +58,7 @@ class AppJobs:
         name = getattr(function, "__name__", "") if kind is None else kind
         if not name or not isinstance(name, str):
             raise InvalidSettings(f"a job needs a kind, as in @app.job('transcribe'), not {kind!r}")
-        handler = Handler(function)
+        handler = _handler(function, executor)
         self.kinds.add(Kind(name, queue, handler, timeout_s, retry or Retry()))
         self.declared.append(Declared(name, function, handler.into, queue, priority, max_retries, timeout_s, unique))
 
@@ -90,3 +91,13 @@ class AppJobs:
             stop_timeout_s=crew.stop_timeout_s,
         )
         return Consumer(spec, JobSource(driver, crew.weights, worker_id=worker_id))
+
+
+def _handler(function: Callable[..., Any], executor: str) -> Handler:
+    if executor == "process":
+        from hanjul.runtime.processes import ProcessHandler  # only here: most have none
+
+        return ProcessHandler(function)
+    if executor != "here":
+        raise InvalidSettings(f"executor must be 'here' (the event loop, or a thread) or 'process', not {executor!r}")
+    return Handler(function)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from hanjul.drivers.postgres import SETTLED_S, PostgresDriver, answer_s, storabl
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
 from hanjul.model.errors import LeaseLost
-from hanjul.model.job import Job
+from hanjul.model.job import TOLD, Job
 from hanjul.model.outcome import Nack, Outcome, Reject, Release
 from hanjul.postgres.alone import AloneConnection
 
@@ -43,6 +43,7 @@ class JobSource:
 
     async def open(self) -> None:
         """Raises SchemaMismatch, Unavailable."""
+        self._loop = asyncio.get_running_loop()
         await self.fetch(0, 30.0)  # leases nothing, and fails as the first real one would
         await self._driver.wakeups.open()
 
@@ -112,7 +113,15 @@ class JobSource:
     async def close(self) -> None:
         """Nothing is held between calls."""
 
-    async def _tell(self, job: Job[Any], progress: float, note: str | None) -> None:
+    def _tell(self, job: Job[Any], progress: float, note: str | None) -> Awaitable[None]:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # a thread of a plain function
+            asyncio.run_coroutine_threadsafe(self._record(job, progress, note), self._loop).result()
+            return TOLD
+        return self._record(job, progress, note)
+
+    async def _record(self, job: Job[Any], progress: float, note: str | None) -> None:
         await self._database.rows(job_calls.heartbeat(job, self._lease_s, progress, note and storable(note)))
 
 

@@ -102,6 +102,10 @@ class Delivery(Generic[T]):
         """Tell the delivery which type its body has and who settles it; the consumer does so before the handler runs."""
         self._into, self._settle, self._transaction = into, settle, transaction
 
+    def read_as(self, into: Any) -> None:
+        """Tell which type its body has."""
+        self._into = into
+
     def take_settlement(self) -> bool:
         """Take the one right to settle; False if it has been taken."""
         taken, self._settled = self._settled, True

@@ -1,7 +1,6 @@
 """A job leased to one worker: a delivery that has a kind, retries of its own, progress, and a result."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +11,7 @@ from hanjul.model.payload import decoded
 T = TypeVar("T")
 
 Tell = Callable[["Job[Any]", float, str | None], Awaitable[None]]
-"""Records the progress of a job; raises LeaseLost."""
+"""Records the progress of a job, from any thread; raises LeaseLost."""
 
 
 class Job(Delivery[T], Generic[T]):
@@ -23,7 +22,7 @@ class Job(Delivery[T], Generic[T]):
     timeout_s: how long the attempt may run; None: as its kind says.
     """
 
-    __slots__ = ("_loop", "_metadata", "_tell", "key", "kind", "max_retries", "timeout_s")
+    __slots__ = ("_tell", "key", "kind", "max_retries", "timeout_s")
 
     def __init__(
         self,
@@ -46,8 +45,7 @@ class Job(Delivery[T], Generic[T]):
             queue, id, attempt=attempt, fence=fence, enqueued_at=created_at, raw=raw, headers=metadata, lease_until=lease_until
         )
         self.kind, self.key, self.max_retries, self.timeout_s = kind, key, max_retries, timeout_s
-        self._metadata, self._tell = metadata, tell
-        self._loop = asyncio.get_running_loop()
+        self._tell = tell
 
     @property
     def payload(self) -> T:
@@ -57,12 +55,17 @@ class Job(Delivery[T], Generic[T]):
     @property
     def metadata(self) -> Any:
         """What was noted when the job was enqueued, or None."""
-        return decoded(self._metadata, Any)
+        return decoded(self._headers, Any)
 
     @property
     def log_fields(self) -> dict[str, Any]:
         """What a log record about it should carry: `log.info("sent", extra=job.log_fields)`."""
         return {"queue": self.queue, "job_id": self.id, "kind": self.kind, "attempt": self.attempt}
+
+    @property
+    def metadata_text(self) -> str | None:
+        """The metadata as it is stored, JSON text."""
+        return self._headers
 
     def progress(self, fraction: float, note: str | None = None) -> Awaitable[None]:
         """Tell whoever looks how far it is, from 0 to 1: `await job.progress(0.4, "page 3 of 8")`.
@@ -71,17 +74,15 @@ class Job(Delivery[T], Generic[T]):
         """
         if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
             raise BadInput(f"progress must be a number from 0 to 1, not {fraction!r}")
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            asyncio.run_coroutine_threadsafe(self._told(fraction, note), self._loop).result()
-            return _nothing()
-        return self._told(fraction, note)
-
-    async def _told(self, fraction: float, note: str | None) -> None:
-        await self._tell(self, fraction, note)
+        return self._tell(self, fraction, note)
 
 
-class _nothing:  # noqa: N801  (a value that may be awaited or left alone)
-    def __await__(self) -> Any:
-        return iter(())
+class _Told:
+    """What may be awaited, or left alone."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+TOLD: Awaitable[None] = _Told()
+"""The answer of a `Tell` that has done its work already."""

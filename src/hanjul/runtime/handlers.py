@@ -34,6 +34,12 @@ class Handler:
         self.is_async = _is(inspect.iscoroutinefunction, function)
         self.wants_delivery, self.into = _wanted(function, self.name)
 
+    def give_up(self, argument: Any) -> None:
+        """Nobody waits any more for the call with this argument; a thread cannot be stopped."""
+
+    def close(self) -> None:
+        """Let go of what it holds between calls."""
+
     def runner(self, threads: int) -> "Runner":
         """What runs it in one consumer, which may run `threads` of it at once."""
         return Runner(self, threads)
@@ -60,6 +66,7 @@ class Runner:
         """Start nothing more; threads that still run end when their function returns."""
         if self._threads is not None:
             self._threads.close()
+        self._handler.close()
 
     def argument(self, delivery: Delivery[Any]) -> Any:
         """What the function is called with; raises InvalidMessage if the body is not of the type that it asks for."""
@@ -88,6 +95,7 @@ class Runner:
         try:
             result, error = await asyncio.shield(call)
         except asyncio.CancelledError:
+            self._handler.give_up(argument)
             self.left_behind[asyncio.current_task()] = call
             raise
         if error is not None:

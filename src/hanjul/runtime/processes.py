@@ -1,0 +1,236 @@
+"""Jobs in processes: for work that keeps a CPU busy, or may crash. A job that is given up is stopped: its process is killed.
+
+    worker (event loop) -> thread, which waits -> child process: function(payload)
+              ^  outcome                ^ progress, result, error       |
+              '-------------------------'-------------------------------'
+
+What travels is JSON, both ways. A child serves one job after the other; it ends with its parent, however that ends.
+"""
+
+import asyncio
+import inspect
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from multiprocessing.connection import Connection
+from typing import Any
+
+import msgspec
+
+from hanjul.model.errors import HanjulError
+from hanjul.model.job import TOLD, Job
+from hanjul.model.outcome import Ack, Nack, Outcome, Reject, Release
+from hanjul.model.payload import encoded
+from hanjul.runtime.handlers import Handler
+
+_log = logging.getLogger("hanjul.jobs")
+_spawn = multiprocessing.get_context("spawn")
+
+START_S = 60.0
+"""How long a child may take to import what its function needs."""
+
+
+class _Request(msgspec.Struct):
+    queue: str
+    id: str
+    kind: str
+    attempt: int
+    fence: int
+    max_retries: int
+    timeout_s: float | None
+    created_at: datetime
+    key: str | None
+    raw: str | None
+    metadata: str | None
+
+
+class _Ready(msgspec.Struct, tag="ready"):
+    pass
+
+
+class _Progress(msgspec.Struct, tag="progress"):
+    fraction: float
+    note: str | None
+
+
+class _Done(msgspec.Struct, tag="done"):
+    result: str | None
+
+
+class _Steered(msgspec.Struct, tag="steered"):
+    outcome: str
+    reason: str
+    delay_s: float | None
+
+
+class _Failed(msgspec.Struct, tag="failed"):
+    reason: str
+    trace: str
+
+
+_encode = msgspec.json.Encoder().encode
+_request = msgspec.json.Decoder(_Request)
+_reply = msgspec.json.Decoder(_Ready | _Progress | _Done | _Steered | _Failed)
+
+
+class ProcessHandler(Handler):
+    """A handler of jobs that runs its function in child processes, one for each job that runs at once."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__(function)
+        self._target, self._target_wants_job = self.function, self.wants_delivery
+        self.function, self.is_async, self.wants_delivery = self._run, False, True
+        self._idle: list[_Child] = []
+        self._busy: dict[Any, _Child] = {}
+        self._lock = threading.Lock()
+
+    def give_up(self, argument: Any) -> None:
+        """Kill the process that works on the job."""
+        with self._lock:
+            child = self._busy.get(argument)
+        if child is not None:
+            child.kill()
+
+    def close(self) -> None:
+        """End the children that have nothing to do."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.kill()
+
+    def _run(self, job: Job[Any]) -> Outcome:
+        child = self._take(job)
+        try:
+            outcome = self._watch(child, job)
+        except (EOFError, OSError):
+            child.kill()
+            raise Nack(f"its process ended: {child.ending}") from None
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            with self._lock:
+                self._busy.pop(job, None)
+        with self._lock:
+            self._idle.append(child)
+        return outcome
+
+    def _take(self, job: Job[Any]) -> "_Child":
+        with self._lock:
+            child = self._idle.pop() if self._idle else _Child(self._target, self.into, wants_job=self._target_wants_job)
+            self._busy[job] = child
+        return child
+
+    def _watch(self, child: "_Child", job: Job[Any]) -> Outcome:
+        child.ask(job)
+        while isinstance(reply := child.hear(), _Progress):
+            job.progress(reply.fraction, reply.note)
+        if isinstance(reply, _Done):
+            return Ack(reply.result)
+        if isinstance(reply, _Steered):
+            return _outcome(reply)
+        if isinstance(reply, _Failed):
+            _log.warning("job %s of kind %r, attempt %d failed in its process:\n%s", job.id, job.kind, job.attempt, reply.trace,
+                         extra=job.log_fields)  # fmt: skip
+            raise Nack(reply.reason)
+        raise AssertionError(f"a child said {reply}")
+
+
+class _Child:
+    """One process, from the side of its parent."""
+
+    def __init__(self, function: Callable[[Any], Any], into: Any, *, wants_job: bool) -> None:
+        self._connection, theirs = _spawn.Pipe()
+        self._process = _spawn.Process(target=_serve, args=(theirs, function, into, wants_job), daemon=True, name="hanjul-job")
+        self._process.start()
+        theirs.close()
+        if not self._connection.poll(START_S) or not isinstance(self.hear(), _Ready):
+            self.kill()
+            raise EOFError
+
+    @property
+    def ending(self) -> str:
+        """How the process ended."""
+        code = self._process.exitcode
+        return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+    def ask(self, job: Job[Any]) -> None:
+        request = _Request(
+            job.queue, job.id, job.kind, job.attempt, job.fence, job.max_retries, job.timeout_s,
+            job.enqueued_at, job.key, job.raw, job.metadata_text,
+        )  # fmt: skip
+        self._connection.send_bytes(_encode(request))
+
+    def hear(self) -> Any:
+        return _reply.decode(self._connection.recv_bytes())
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+def _outcome(reply: _Steered) -> Outcome:
+    match reply.outcome:
+        case "Nack":
+            return Nack(reply.reason, delay_s=reply.delay_s)
+        case "Release":
+            return Release(delay_s=reply.delay_s or 0.0, reason=reply.reason)
+        case "Reject":
+            return Reject(reply.reason)
+    return Ack()
+
+
+def _serve(connection: Connection, function: Callable[[Any], Any], into: Any, wants_job: bool) -> None:
+    """The child: one job after the other, until its parent is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the parent decides
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    connection.send_bytes(_encode(_Ready()))
+    while True:
+        try:
+            request = _request.decode(connection.recv_bytes())
+        except EOFError:
+            return
+        connection.send_bytes(_encode(_answer(connection, request, function, into, wants_job=wants_job)))
+
+
+def _answer(connection: Connection, request: _Request, function: Callable[[Any], Any], into: Any, *, wants_job: bool) -> Any:
+    def tell(_job: Job[Any], fraction: float, note: str | None) -> Awaitable[None]:
+        connection.send_bytes(_encode(_Progress(fraction, note)))
+        return TOLD
+
+    job: Job[Any] = Job(
+        request.queue, request.id, kind=request.kind, attempt=request.attempt, fence=request.fence,
+        max_retries=request.max_retries, timeout_s=request.timeout_s, created_at=request.created_at, key=request.key,
+        raw=request.raw, metadata=request.metadata, lease_until=float("inf"), tell=tell,
+    )  # fmt: skip
+    job.read_as(into)
+    try:
+        result = function(job if wants_job else job.body)
+        if inspect.isawaitable(result):
+            result = asyncio.run(_awaited(result))
+        if isinstance(result, Outcome):
+            raise result
+        return _Done(None if result is None else encoded(result).decode())
+    except Outcome as outcome:
+        return _Steered(type(outcome).__name__, str(getattr(outcome, "reason", "")), getattr(outcome, "delay_s", None))
+    except HanjulError as error:
+        return _Failed(str(error), traceback.format_exc())
+    except BaseException as error:  # noqa: BLE001  (whatever it raises, sys.exit() too, means that it failed)
+        return _Failed(f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101  (a child has one)
+    parent.join()
+    os._exit(1)

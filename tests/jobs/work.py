@@ -1,0 +1,48 @@
+"""Functions that jobs run in processes: they must be importable there."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from hanjul import Job, Reject
+
+
+def sum_of_squares(n: int) -> dict[str, int]:
+    return {"sum": sum(i * i for i in range(n)), "pid": os.getpid()}
+
+
+async def pid_of_a_coroutine(job: Job[Any]) -> int:
+    await job.progress(0.5, "half way")
+    await asyncio.sleep(0)
+    return os.getpid()
+
+
+def with_progress(job: Job[dict[str, Any]]) -> None:
+    job.progress(0.4, "page 3 of 8")
+    wait_for(job.body["file"])
+
+
+def dies(_payload: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fails(_payload: Any) -> None:
+    raise ValueError("no such word")
+
+
+def rejects(_payload: Any) -> None:
+    raise Reject("nobody speaks")
+
+
+def busy_for_ever(payload: dict[str, Any]) -> None:
+    Path(payload["file"]).write_text(str(os.getpid()))
+    while True:
+        sum(range(1000))
+
+
+def wait_for(name: str) -> None:
+    while not Path(name).exists():
+        time.sleep(0.01)
