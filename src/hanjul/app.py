@@ -86,6 +86,7 @@ class App:
         self.consumers: list[Consumer] = []
         self.memory = _memory_driver() if driver == "memory" else None
         self._jobs: AppJobs | None = None
+        self._jobs_client: Jobs | None = None
         self._queues: Queues | None = None
         self._driver: PostgresDriver | None = None
         self._settings: Settings | None = None
@@ -111,12 +112,16 @@ class App:
         """The job client, while the app runs on postgres; it knows the kinds that the app declares."""
         from hanjul.jobs.client import Jobs  # only here: who has no jobs need not carry them
 
+        if self._jobs_client is not None:
+            return self._jobs_client
         if self._driver is None or self._settings is None:
             raise InvalidSettings(
                 "app.jobs is there while the app runs, on the postgres driver; elsewhere: hanjul.connect_jobs()"
             )
         config, declared = self._settings, self._jobs.declared if self._jobs else []
-        return Jobs(self._driver.handlers, declared, max_retries=config.max_retries, max_payload_bytes=config.max_message_bytes)
+        limits = {"max_retries": config.max_retries, "max_payload_bytes": config.max_message_bytes}
+        self._jobs_client = Jobs(self._driver.handlers, declared, **limits)
+        return self._jobs_client
 
     @property
     def idle(self) -> bool:
@@ -274,7 +279,7 @@ class App:
                 raise
             started.set_exception(error)
         finally:
-            self._queues = self._source = self._driver = self._settings = None
+            self._queues = self._source = self._driver = self._settings = self._jobs_client = None
 
     async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         self.consumers = [
@@ -312,6 +317,8 @@ class App:
                 try:
                     yield driver.source
                 finally:
+                    if self._jobs_client is not None:
+                        await self._jobs_client.drain()
                     await driver.close()
 
 

@@ -16,7 +16,10 @@ from hanjul.jobs.rows import JobCount, JobRecord, Status, Unique
 from hanjul.model.database import Database
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
 from hanjul.model.payload import converted
+from hanjul.outbox import Outbox
 
+ONE_LINE = "jobs"
+"""Jobs of all queues share a statement."""
 CHUNK = 2000
 """Jobs that enqueue_many writes with one statement; a transaction may hold many."""
 
@@ -62,6 +65,7 @@ class Jobs:
     ) -> None:
         self._database = database
         self._limits = Limits(max_retries, max_payload_bytes)
+        self._outbox = Outbox(database, lambda _line, jobs: calls.enqueue_jobs(jobs))
         self._declared = {kind.name: kind for kind in declared}
 
     async def open(self) -> None:
@@ -69,8 +73,13 @@ class Jobs:
         await self._database.open()
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Finish what is being enqueued, and disconnect."""
+        await self.drain()
         await self._database.close()
+
+    async def drain(self) -> None:
+        """Wait until all that is being enqueued is committed or refused."""
+        await self._outbox.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -97,6 +106,8 @@ class Jobs:
     ) -> Handle:
         """Enqueue one job: its kind, or the function that was declared with `@app.job`, and its payload.
 
+        Those that are enqueued at the same time share a commit.
+
         queue: a line of its own (`default`).  run_at, delay: not before; one of them.  priority: smaller goes first (0).
         max_retries: how many failures are tried again (3).  timeout_s: how long an attempt may run.
         key: a reference of your own, to find it by.  metadata: JSON that travels along.
@@ -106,6 +117,8 @@ class Jobs:
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, key, metadata, unique)
         declared = declared_as(self._declared, kind)
         job = written(declared, payload, options, self._limits)
+        if tx is None and not (unique or declared.unique):  # a conflict would be everybody's
+            return Handle(self, await self._outbox.send(ONE_LINE, job))
         [job_id] = await self._database.rows(calls.enqueue_jobs(f"[{job.decode()}]"), tx=tx)
         return Handle(self, job_id)
 

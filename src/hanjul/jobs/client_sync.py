@@ -16,7 +16,10 @@ from hanjul.jobs.rows import JobCount, JobRecord, Status, Unique
 from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
 from hanjul.model.payload import converted
+from hanjul.outbox import OutboxSync
 
+ONE_LINE = "jobs"
+"""JobsSync of all queues share a statement."""
 CHUNK = 2000
 """JobsSync that enqueue_many writes with one statement; a transaction may hold many."""
 
@@ -67,6 +70,7 @@ class JobsSync:
     ) -> None:
         self._database = database
         self._limits = Limits(max_retries, max_payload_bytes)
+        self._outbox = OutboxSync(database, lambda _line, jobs: calls.enqueue_jobs(jobs))
         self._declared = {kind.name: kind for kind in declared}
 
     def open(self) -> None:
@@ -74,8 +78,13 @@ class JobsSync:
         self._database.open()
 
     def close(self) -> None:
-        """Disconnect."""
+        """Finish what is being enqueued, and disconnect."""
+        self.drain()
         self._database.close()
+
+    def drain(self) -> None:
+        """Wait until all that is being enqueued is committed or refused."""
+        self._outbox.close()
 
     def __enter__(self) -> Self:
         self.open()
@@ -102,6 +111,8 @@ class JobsSync:
     ) -> HandleSync:
         """Enqueue one job: its kind, or the function that was declared with `@app.job`, and its payload.
 
+        Those that are enqueued at the same time share a commit.
+
         queue: a line of its own (`default`).  run_at, delay: not before; one of them.  priority: smaller goes first (0).
         max_retries: how many failures are tried again (3).  timeout_s: how long an attempt may run.
         key: a reference of your own, to find it by.  metadata: JSON that travels along.
@@ -111,6 +122,8 @@ class JobsSync:
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, key, metadata, unique)
         declared = declared_as(self._declared, kind)
         job = written(declared, payload, options, self._limits)
+        if tx is None and not (unique or declared.unique):  # a conflict would be everybody's
+            return HandleSync(self, self._outbox.send(ONE_LINE, job))
         [job_id] = self._database.rows(calls.enqueue_jobs(f"[{job.decode()}]"), tx=tx)
         return HandleSync(self, job_id)
 

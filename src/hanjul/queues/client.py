@@ -10,9 +10,9 @@ from hanjul.model.database import Database
 from hanjul.model.errors import SchemaMismatch
 from hanjul.model.names import queue_name
 from hanjul.model.payload import encoded
+from hanjul.outbox import Outbox
 from hanjul.queues import calls
 from hanjul.queues.encoding import Encoding, listed
-from hanjul.queues.outbox import Outbox
 from hanjul.queues.rows import DeadLetter, Message, Metrics, NotifyThrottle, QueueInfo, QueueRecord
 from hanjul.queues.topics import Topics
 
@@ -33,7 +33,7 @@ class Queues:
 
     def __init__(self, database: Database, *, max_message_bytes: int = 16 << 20) -> None:
         self._database = database
-        self._outbox = Outbox(database)
+        self._outbox = Outbox(database, calls.send_many)
         self._encoding = Encoding(max_message_bytes)
         self.topics = Topics(database, self._encoding)
 

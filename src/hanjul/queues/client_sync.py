@@ -10,9 +10,9 @@ from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import SchemaMismatch
 from hanjul.model.names import queue_name
 from hanjul.model.payload import encoded
+from hanjul.outbox import OutboxSync
 from hanjul.queues import calls
 from hanjul.queues.encoding import Encoding, listed
-from hanjul.queues.outbox import OutboxSync
 from hanjul.queues.rows import DeadLetter, Message, Metrics, NotifyThrottle, QueueInfo, QueueRecord
 from hanjul.queues.topics_sync import TopicsSync
 
@@ -33,7 +33,7 @@ class QueuesSync:
 
     def __init__(self, database: DatabaseSync, *, max_message_bytes: int = 16 << 20) -> None:
         self._database = database
-        self._outbox = OutboxSync(database)
+        self._outbox = OutboxSync(database, calls.send_many)
         self._encoding = Encoding(max_message_bytes)
         self.topics = TopicsSync(database, self._encoding)
 

@@ -1,36 +1,43 @@
-"""Sending together what is sent at the same time: concurrent sends share a commit, each returns when it is durable."""
+"""Sending together what is sent at the same time: concurrent sends, or jobs, share a commit, each returns when it is durable."""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
+from hanjul.model.call import Call
 from hanjul.model.database import Database, DatabaseSync
 from hanjul.model.errors import BadInput, ConnectionLost, HanjulError
-from hanjul.queues import calls
 
 MAX_MESSAGES = 1000
 MAX_BYTES = 1 << 20
 """A statement takes at most so many messages and, unless one alone is larger, so many bytes."""
 
-_Sending = tuple[bytes, "asyncio.Future[int]"]
+R = TypeVar("R")
+
+_Sending = tuple[bytes, "asyncio.Future[Any]"]
 """A message as JSON, and what its sender waits for."""
 _Waiting = deque[_Sending]
 _Batch = list[_Sending]
 
 
-class Outbox:
-    """The messages on their way; for each queue one statement is under way, and the others wait for the next."""
+class Outbox(Generic[R]):
+    """What is on its way; for each queue one statement is under way, and the others wait for the next.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    send_many: the queue and a JSON array -> the call that sends it all, and gives an id for each.
+    """
+
+    def __init__(self, database: Database, send_many: Callable[[str, str], Call[R]]) -> None:
+        self._database, self._send_many = database, send_many
         self._waiting: dict[str, _Waiting] = {}
         self._flushes: set[asyncio.Task[None]] = set()
 
-    def send(self, queue: str, element: bytes) -> "asyncio.Future[int]":
-        """Send one [message, headers, delay_s]; the msg_id, once it is committed.
+    def send(self, queue: str, element: bytes) -> "asyncio.Future[R]":
+        """Send one element of the array; its id, once it is committed.
 
         A cancelled send has not happened if its statement had not begun; otherwise it may have.
         """
-        sent: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        sent: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.get(queue)
         if waiting is None:
             self._waiting[queue] = deque([(element, sent)])
@@ -59,7 +66,7 @@ class Outbox:
     async def _commit(self, queue: str, batch: _Batch) -> None:
         text = b"[" + b",".join([element for element, _ in batch]) + b"]"
         try:
-            ids = await self._database.rows(calls.send_many(queue, text.decode()))
+            ids = await self._database.rows(self._send_many(queue, text.decode()))
         except BadInput as error:
             await self._refused(queue, batch, error)
         except HanjulError as error:
@@ -79,16 +86,16 @@ class Outbox:
         await self._commit(queue, batch[middle:])
 
 
-class OutboxSync:
-    """The outbox of the sync client: a thread waits for its own send, there is nothing to put together."""
+class OutboxSync(Generic[R]):
+    """The outbox of the sync clients: a thread waits for its own send, there is nothing to put together."""
 
-    def __init__(self, database: DatabaseSync) -> None:
-        self._database = database
+    def __init__(self, database: DatabaseSync, send_many: Callable[[str, str], Call[R]]) -> None:
+        self._database, self._send_many = database, send_many
 
-    def send(self, queue: str, element: bytes) -> int:
-        """Send one [message, headers, delay_s]; the msg_id, once it is committed."""
-        [msg_id] = self._database.rows(calls.send_many(queue, f"[{element.decode()}]"))
-        return msg_id
+    def send(self, queue: str, element: bytes) -> R:
+        """Send one element of the array; its id, once it is committed."""
+        [sent_id] = self._database.rows(self._send_many(queue, f"[{element.decode()}]"))
+        return sent_id
 
     def close(self) -> None:
         """Nothing is ever left to wait for."""
