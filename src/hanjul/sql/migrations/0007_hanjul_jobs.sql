@@ -78,9 +78,10 @@ comment on view hanjul.job_queue is 'every job, waiting, running or finished';
 
 -- Who holds a unique key. Whether it still bars others is decided when somebody asks: by the job's status and age.
 create table hanjul.job_unique (
-    unique_key text primary key,
-    job_id     uuid not null,
-    created_at timestamptz not null
+    unique_key   text primary key,
+    job_id       uuid not null,
+    created_at   timestamptz not null,
+    request_hash text                     -- of a request that may arrive twice: what it asked for
 );
 comment on table hanjul.job_unique is 'the newest job of each unique key';
 
