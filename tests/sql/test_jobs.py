@@ -353,6 +353,14 @@ def test_a_job_that_is_given_back_has_not_failed(db, job):
     assert db.rows(FETCH) == [(job, 2)]
 
 
+def test_a_job_that_is_given_back_keeps_its_place_in_the_queue(db, job):
+    db.run("select hanjul.enqueue_job('younger')")
+
+    db.run("select hanjul.release_jobs(array[%s]::uuid[], '{1}')", job)
+
+    assert db.rows(FETCH) == [(job, 2)]
+
+
 SETTLEMENTS = {
     "complete_job(%s, {attempt})": "completed",
     "fail_job(%s, {attempt}, 'no')": "pending",

@@ -124,7 +124,8 @@ begin
 end
 $$;
 
--- _put_back(which, ids, attempts, ...): those of the pairs that are in `which` wait again; their ids.
+-- _put_back(which, ids, attempts, ...): those of the pairs that are in `which` wait again; their ids. Without a delay they
+-- keep their place in the queue, where a sweep finds them (fetch.sql).
 create or replace function hanjul._put_back(
     which uuid[], ids uuid[], attempts integer[], error_messages text[], delays_s double precision[], failures integer)
 returns uuid[] language plpgsql
@@ -139,8 +140,8 @@ begin
         update hanjul.job j
         set status = 'pending', leased_until = '-infinity', retry_count = j.retry_count + failures,
             error_message = coalesce(hanjul._shortened(g.error_message), j.error_message),
-            run_at = greatest(j.run_at, ts + make_interval(
-                secs => coalesce(g.delay_s, least(3600, power(2, least(j.retry_count, 12))) * (0.9 + 0.2 * random()))))
+            run_at = case when g.delay_s = 0 then j.run_at else ts + make_interval(
+                secs => coalesce(g.delay_s, least(3600, power(2, least(j.retry_count, 12))) * (0.9 + 0.2 * random()))) end
         from unnest(ids, attempts, error_messages, delays_s) g (id, attempt, error_message, delay_s)
         where j.id = g.id and j.attempt = g.attempt and j.status = 'processing' and j.id = any (which)
         returning j.id, j.queue, j.kind),
