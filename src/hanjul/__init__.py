@@ -36,7 +36,7 @@ from hanjul.queues import DeadLetter, Message, Metrics, QueueInfo, QueueRecord, 
 
 if TYPE_CHECKING:
     from hanjul.app_sync import AppSync
-    from hanjul.jobs import Handle, JobCount, JobRecord, Jobs, Unique
+    from hanjul.jobs import Handle, JobCount, JobRecord, Jobs, Once, ProcessingJob, QueueStatus, Unique
     from hanjul.jobs.client_sync import HandleSync, JobsSync
     from hanjul.model.delivery_sync import DeliverySync
     from hanjul.model.job import Job
@@ -77,10 +77,13 @@ __all__ = [
     "Metrics",
     "Nack",
     "NotFound",
+    "Once",
     "PermissionDenied",
+    "ProcessingJob",
     "QueueInfo",
     "QueueNotFound",
     "QueueRecord",
+    "QueueStatus",
     "Queues",
     "QueuesSync",
     "Reject",
@@ -107,6 +110,9 @@ _ON_DEMAND = {
     "JobRecord": "hanjul.jobs.rows",
     "Jobs": "hanjul.jobs.client",
     "JobsSync": "hanjul.jobs.client_sync",
+    "Once": "hanjul.jobs.rows",
+    "ProcessingJob": "hanjul.jobs.rows",
+    "QueueStatus": "hanjul.jobs.rows",
     "QueuesSync": "hanjul.queues.client_sync",
     "Unique": "hanjul.jobs.rows",
 }

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from hanjul import BadInput, InvalidMessage, InvalidStatus, JobConflict, JobNotFound, JobsSync, MessageTooLarge, Unique
+from hanjul import BadInput, InvalidMessage, InvalidStatus, JobConflict, JobNotFound, JobsSync, MessageTooLarge, Once, Unique
 from hanjul.jobs import Jobs
 from hanjul.postgres import Database
 from hanjul.postgres.database_sync import DatabaseSync
@@ -147,6 +147,44 @@ async def test_jobs_are_listed_by_queue_kind_and_key(jobs: Jobs) -> None:
         ("q", "a", 1),
         ("default", "b", 1),
     }
+
+
+async def test_a_request_that_arrives_twice_makes_one_job_whatever_the_order_of_its_fields(jobs: Jobs) -> None:
+    asked = [{"a": 1, "b": [2**70, 0.5]}, {"b": [2**70, 0.5], "a": 1}]
+    how = {"delay": timedelta(minutes=1), "unique": Unique(fields=("a",)), "metadata": {"who": 1}}
+
+    ids = {(await jobs.enqueue("mail", payload, once=Once("k"), **how)).id for payload in asked}  # type: ignore[arg-type]
+
+    assert len(ids) == 1
+    with pytest.raises(BadInput, match='the idempotency key "k" was used for another request'):
+        await jobs.enqueue("mail", asked[0], once=Once("k"))
+    with pytest.raises(BadInput, match="must be text of 1 to 255 characters"):
+        await jobs.enqueue("mail", once=Once(""))
+
+
+async def test_two_requests_at_once_make_one_job(jobs: Jobs) -> None:
+    handles = await asyncio.gather(*[jobs.enqueue("mail", n, once=Once("k", "upload 7")) for n in range(8)])
+
+    assert len({handle.id for handle in handles}) == 1
+    assert [(count.status, count.n) for count in await jobs.counts()] == [("pending", 1)]
+
+
+async def test_queues_and_what_runs_are_shown(jobs: Jobs, dsn: str) -> None:
+    handle = await jobs.enqueue("mail", queue="fast")
+    await jobs.enqueue("mail", queue="slow")
+    await jobs.pause("slow", reason="deploy")
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("select from hanjul.fetch_next_job('w1', 'fast', 60)")
+
+    fast, slow = await jobs.queue_status()
+    [running] = await jobs.processing(queue="fast")
+
+    assert (fast.queue, fast.pending, fast.processing, fast.oldest_waiting_s, fast.paused_at) == ("fast", 0, 1, None, None)
+    assert (slow.queue, slow.pending, slow.pause_reason) == ("slow", 1, "deploy")
+    assert slow.oldest_waiting_s is not None
+    assert (running.id, running.worker_id, running.attempt) == (handle.id, "w1", 1)
+    assert 0 < running.lease_left_s <= 60
+    assert await jobs.processing(before=running.id) == []
 
 
 async def test_the_twin_for_threads_does_the_same(dsn: str) -> None:

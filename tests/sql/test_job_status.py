@@ -57,8 +57,8 @@ def test_what_runs_is_shown_with_its_worker_and_what_is_left_of_its_lease_newest
     db.run("select hanjul.heartbeat(%s, 1, 100, 0.5, 'half')", first)
 
     shown = db.rows("""
-        select id, queue, kind, worker_id, attempt, started_at <= clock_timestamp(), lease_left_s between 50 and 100, lease_left_s < 0,
-               progress, progress_note, key from hanjul.processing_jobs()""")
+        select id, queue, kind, worker_id, attempt, started_at <= clock_timestamp(),
+               lease_left_s between 50 and 100, lease_left_s < 0, progress, progress_note, key from hanjul.processing_jobs()""")
 
     assert shown == [
         (second, "two", "b", "w2", 1, True, False, True, None, None, None),

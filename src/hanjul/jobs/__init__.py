@@ -2,6 +2,6 @@
 
 from hanjul.jobs.client import Handle, Jobs
 from hanjul.jobs.declared import Declared
-from hanjul.jobs.rows import JobCount, JobRecord, Unique
+from hanjul.jobs.rows import JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Unique
 
-__all__ = ["Declared", "Handle", "JobCount", "JobRecord", "Jobs", "Unique"]
+__all__ = ["Declared", "Handle", "JobCount", "JobRecord", "Jobs", "Once", "ProcessingJob", "QueueStatus", "Unique"]

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from hanjul.jobs.rows import JobCount, JobRecord
+from hanjul.jobs.rows import JobCount, JobRecord, ProcessingJob, QueueStatus
 from hanjul.model.call import Call
 
 
@@ -13,6 +13,11 @@ def _itself(value: Any) -> Any:
 
 def enqueue_jobs(jobs: str) -> Call[UUID]:
     return Call("hanjul.enqueue_jobs", {"jobs jsonb": jobs}, row=_itself)
+
+
+def enqueue_job_once(idempotency_key: str, request_hash: str, job: str) -> Call[UUID]:
+    args = {"idempotency_key text": idempotency_key, "request_hash text": request_hash, "job jsonb": job}
+    return Call("hanjul.enqueue_job_once", args, row=_itself, repeatable=True)
 
 
 def find_job(job_id: UUID) -> Call[JobRecord]:
@@ -29,6 +34,15 @@ def list_jobs(
 
 def job_counts() -> Call[JobCount]:
     return Call("hanjul.job_counts", {}, row=JobCount, repeatable=True)
+
+
+def queue_status() -> Call[QueueStatus]:
+    return Call("hanjul.queue_status", {}, row=QueueStatus, repeatable=True)
+
+
+def processing_jobs(of_queue: str | None, qty: int, before: UUID | None) -> Call[ProcessingJob]:
+    args = {"of_queue text": of_queue, "qty integer": qty, "before uuid": before}
+    return Call("hanjul.processing_jobs", args, row=ProcessingJob, repeatable=True)
 
 
 def cancel_job(job_id: UUID) -> Call[str]:

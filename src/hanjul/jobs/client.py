@@ -11,8 +11,9 @@ from uuid import UUID
 from hanjul.jobs import calls
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.pacing import pace
-from hanjul.jobs.request import Limits, Options, written
-from hanjul.jobs.rows import JobCount, JobRecord, Status, Unique
+from hanjul.jobs.request import Limits, Options, request_hash, written
+from hanjul.jobs.rows import JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Status, Unique
+from hanjul.jobs.schedules import Schedules
 from hanjul.model.database import Database
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
 from hanjul.model.payload import converted
@@ -67,6 +68,7 @@ class Jobs:
         self._limits = Limits(max_retries, max_payload_bytes)
         self._outbox = Outbox(database, lambda _line, jobs: calls.enqueue_jobs(jobs))
         self._declared = {kind.name: kind for kind in declared}
+        self.schedules = Schedules(database, self._declared, self._limits)
 
     async def open(self) -> None:
         """Connect to the database; `async with` does it too."""
@@ -102,6 +104,7 @@ class Jobs:
         key: str | None = None,
         metadata: object = None,
         unique: Unique | None = None,
+        once: Once | None = None,
         tx: object = None,
     ) -> Handle:
         """Enqueue one job: its kind, or the function that was declared with `@app.job`, and its payload.
@@ -112,14 +115,18 @@ class Jobs:
         max_retries: how many failures are tried again (3).  timeout_s: how long an attempt may run.
         key: a reference of your own, to find it by.  metadata: JSON that travels along.
         unique: what no two jobs may have in common; then the handle may be that of the job that is there already.
+        once: if this request has arrived before, the handle is that of its job. BadInput if its key had another request.
         What is not given is as the kind was declared. Raises BadInput, JobConflict (unique, on_conflict="raise").
         """
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, key, metadata, unique)
         declared = declared_as(self._declared, kind)
         job = written(declared, payload, options, self._limits)
-        if tx is None and not (unique or declared.unique):  # a conflict would be everybody's
+        if tx is None and not (once or unique or declared.unique):  # a conflict would be everybody's
             return Handle(self, await self._outbox.send(ONE_LINE, job))
-        [job_id] = await self._database.rows(calls.enqueue_jobs(f"[{job.decode()}]"), tx=tx)
+        call = calls.enqueue_jobs(f"[{job.decode()}]")
+        if once is not None:
+            call = calls.enqueue_job_once(once.key, request_hash(once, declared, payload, options), job.decode())
+        [job_id] = await self._database.rows(call, tx=tx)
         return Handle(self, job_id)
 
     async def enqueue_many(
@@ -173,6 +180,17 @@ class Jobs:
     async def counts(self) -> Sequence[JobCount]:
         """How many jobs there are now, by queue, kind and status. They are kept, not counted."""
         return await self._database.rows(calls.job_counts())
+
+    async def queue_status(self) -> Sequence[QueueStatus]:
+        """Every queue of jobs: how many have which status, how long the oldest has been waiting, whether it is paused."""
+        return await self._database.rows(calls.queue_status())
+
+    async def processing(
+        self, *, queue: str | None = None, limit: int = 100, before: UUID | str | None = None
+    ) -> Sequence[ProcessingJob]:
+        """What runs now, by whom, since when, and what is left of the lease; newest first, pages as in `list`."""
+        since = None if before is None else _uuid(before)
+        return await self._database.rows(calls.processing_jobs(queue, limit, since))
 
     async def result(self, job_id: UUID | str, *, timeout_s: float | None = None, into: Any = Any) -> Any:
         """As Handle.result."""

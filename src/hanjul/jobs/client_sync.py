@@ -11,8 +11,9 @@ from uuid import UUID
 from hanjul.jobs import calls
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.pacing import pace_sync
-from hanjul.jobs.request import Limits, Options, written
-from hanjul.jobs.rows import JobCount, JobRecord, Status, Unique
+from hanjul.jobs.request import Limits, Options, request_hash, written
+from hanjul.jobs.rows import JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Status, Unique
+from hanjul.jobs.schedules_sync import SchedulesSync
 from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
 from hanjul.model.payload import converted
@@ -72,6 +73,7 @@ class JobsSync:
         self._limits = Limits(max_retries, max_payload_bytes)
         self._outbox = OutboxSync(database, lambda _line, jobs: calls.enqueue_jobs(jobs))
         self._declared = {kind.name: kind for kind in declared}
+        self.schedules = SchedulesSync(database, self._declared, self._limits)
 
     def open(self) -> None:
         """Connect to the database; `async with` does it too."""
@@ -107,6 +109,7 @@ class JobsSync:
         key: str | None = None,
         metadata: object = None,
         unique: Unique | None = None,
+        once: Once | None = None,
         tx: object = None,
     ) -> HandleSync:
         """Enqueue one job: its kind, or the function that was declared with `@app.job`, and its payload.
@@ -117,14 +120,18 @@ class JobsSync:
         max_retries: how many failures are tried again (3).  timeout_s: how long an attempt may run.
         key: a reference of your own, to find it by.  metadata: JSON that travels along.
         unique: what no two jobs may have in common; then the handle may be that of the job that is there already.
+        once: if this request has arrived before, the handle is that of its job. BadInput if its key had another request.
         What is not given is as the kind was declared. Raises BadInput, JobConflict (unique, on_conflict="raise").
         """
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, key, metadata, unique)
         declared = declared_as(self._declared, kind)
         job = written(declared, payload, options, self._limits)
-        if tx is None and not (unique or declared.unique):  # a conflict would be everybody's
+        if tx is None and not (once or unique or declared.unique):  # a conflict would be everybody's
             return HandleSync(self, self._outbox.send(ONE_LINE, job))
-        [job_id] = self._database.rows(calls.enqueue_jobs(f"[{job.decode()}]"), tx=tx)
+        call = calls.enqueue_jobs(f"[{job.decode()}]")
+        if once is not None:
+            call = calls.enqueue_job_once(once.key, request_hash(once, declared, payload, options), job.decode())
+        [job_id] = self._database.rows(call, tx=tx)
         return HandleSync(self, job_id)
 
     def enqueue_many(
@@ -178,6 +185,17 @@ class JobsSync:
     def counts(self) -> Sequence[JobCount]:
         """How many jobs there are now, by queue, kind and status. They are kept, not counted."""
         return self._database.rows(calls.job_counts())
+
+    def queue_status(self) -> Sequence[QueueStatus]:
+        """Every queue of jobs: how many have which status, how long the oldest has been waiting, whether it is paused."""
+        return self._database.rows(calls.queue_status())
+
+    def processing(
+        self, *, queue: str | None = None, limit: int = 100, before: UUID | str | None = None
+    ) -> Sequence[ProcessingJob]:
+        """What runs now, by whom, since when, and what is left of the lease; newest first, pages as in `list`."""
+        since = None if before is None else _uuid(before)
+        return self._database.rows(calls.processing_jobs(queue, limit, since))
 
     def result(self, job_id: UUID | str, *, timeout_s: float | None = None, into: Any = Any) -> Any:
         """As HandleSync.result."""

@@ -1,12 +1,13 @@
 """One job as it is asked for: checked, and written as the SQL function reads it."""
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from hanjul.jobs.declared import Declared
-from hanjul.jobs.rows import Unique
+from hanjul.jobs.rows import Once, Unique
 from hanjul.model.errors import BadInput, MessageTooLarge
 from hanjul.model.payload import decoded, encoded
 
@@ -57,6 +58,18 @@ def written(kind: Declared, payload: object, options: Options, limits: Limits) -
             "on_conflict": unique.on_conflict,
         }
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
+
+
+def request_hash(once: Once, kind: Declared, payload: object, options: Options) -> str:
+    """What makes two requests the same: what they asked for, not what that comes to by the defaults of the moment."""
+    if once.request is not None:
+        return sha256(once.request.encode()).hexdigest()
+    said = {field: getattr(options, field) for field in options.__struct_fields__}
+    said |= {"kind": kind.name, "payload": payload}
+    asked = msgspec.json.encode(
+        {name: msgspec.json.decode(encoded(value)) for name, value in said.items()}, order="deterministic"
+    )
+    return sha256(asked).hexdigest()
 
 
 def _body(kind: Declared, payload: object, max_payload_bytes: int) -> bytes:

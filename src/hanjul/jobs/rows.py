@@ -57,6 +57,51 @@ class JobCount(msgspec.Struct, frozen=True):
     n: int
 
 
+class QueueStatus(msgspec.Struct, frozen=True):
+    """A queue of jobs now: how many have which status, and who paused it, when and why (None: nobody).
+
+    oldest_waiting_s: how long the job that waits longest has been due; None: none is due.
+    """
+
+    queue: str
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    cancelled: int
+    oldest_waiting_s: float | None
+    paused_at: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
+
+
+class ProcessingJob(msgspec.Struct, frozen=True):
+    """A job that runs: by whom, since when, and how long its lease still holds (below 0: it has ended)."""
+
+    id: UUID
+    queue: str
+    kind: str
+    worker_id: str
+    attempt: int
+    started_at: datetime
+    lease_left_s: float
+    progress: float | None
+    progress_note: str | None
+    key: str | None
+    cancel_requested_at: datetime | None
+
+
+class Once(msgspec.Struct, frozen=True):
+    """A request that may arrive twice, and is to make one job: `Once("order-7")`; the second finds the job of the first.
+
+    key: its own, of 1 to 255 characters; it holds while the job is kept, waiting, running or in history.
+    request: what was asked; None: the kind, the payload and the options. To come with another under the same key is refused.
+    """
+
+    key: str
+    request: str | None = None
+
+
 class Unique(msgspec.Struct, frozen=True):
     """What makes a job one of a kind: no other of the same kind that is alike in all that is named here.
 
