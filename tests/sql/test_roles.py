@@ -15,6 +15,10 @@ OWNER = {"admin"}
 ADMINS = {"admin", "any admin"}  # of whatever queue
 ALL_WORKERS = ADMINS | {"consumer", "any consumer"}
 ALL = ALL_WORKERS | {"producer", "any producer"}
+ENQUEUERS = {"any producer", "any admin"}  # of jobs: who has one queue of messages has no part in them
+JOB_WORKERS = {"any consumer", "any admin"}
+JOB_ADMINS = {"any admin"}
+RUNNING, WAITING, FAILED = [f"'00000000-0000-7000-8000-00000000000{n}'::uuid" for n in (1, 2, 3)]
 
 CALLS = {
     "pgmq.send('{q}', '1')": SENDERS,
@@ -86,6 +90,40 @@ CALLS = {
     "hanjul.wait('{{{q}}}')": ALL,
     "hanjul.unwait('{{{q}}}')": ALL,
     "hanjul.dead_letters('{q}')": ALL_WORKERS,  # who sees which: below
+    "hanjul.enqueue_job('k')": ENQUEUERS,
+    "hanjul.enqueue_job('k', unique_key => 'held')": ENQUEUERS,
+    "hanjul.enqueue_job('k', unique_key => 'held', on_conflict => 'replace')": ENQUEUERS,
+    "hanjul.enqueue_job('k', unique_key => 'of one that has ended')": ENQUEUERS,
+    'hanjul.enqueue_jobs(\'[{{"kind": "k"}}, {{"kind": "k", "unique_key": "held"}}]\')': ENQUEUERS,
+    "hanjul.enqueue_job_once('k', 'h', '{{\"kind\": \"k\"}}')": ENQUEUERS,
+    "hanjul.enqueue_job_once('new', 'hash', '{{\"kind\": \"k\"}}')": ENQUEUERS,
+    "hanjul.fetch_next_job('w')": JOB_WORKERS,
+    "hanjul.fetch_next_jobs('w', '{{default}}', 9)": JOB_WORKERS,
+    f"hanjul.heartbeat({RUNNING}, 1, 30, 0.5)": JOB_WORKERS,
+    f"hanjul.heartbeats(array[{RUNNING}], '{{{{1}}}}', 30)": JOB_WORKERS,
+    f"hanjul.complete_job({RUNNING}, 1)": JOB_WORKERS,
+    f"hanjul.complete_jobs(array[{RUNNING}], '{{{{1}}}}')": JOB_WORKERS,
+    f"hanjul.fail_job({RUNNING}, 1, 'no')": JOB_WORKERS,
+    f"hanjul.fail_job({RUNNING}, 1, 'no', final => true)": JOB_WORKERS,
+    f"hanjul.fail_jobs(array[{RUNNING}], '{{{{1}}}}', '{{{{no}}}}')": JOB_WORKERS,
+    f"hanjul.release_jobs(array[{RUNNING}], '{{{{1}}}}')": JOB_WORKERS,
+    "hanjul.rescue_stale_jobs()": JOB_WORKERS,
+    "hanjul.ready_jobs('{{default}}')": JOB_WORKERS,
+    f"hanjul.find_job({RUNNING})": JOB_WORKERS,
+    "hanjul.list_jobs('pending')": JOB_WORKERS,
+    "hanjul.job_counts()": JOB_WORKERS,
+    "hanjul.queue_status()": JOB_WORKERS,
+    "hanjul.processing_jobs()": JOB_WORKERS,
+    f"hanjul.cancel_job({RUNNING})": JOB_ADMINS,
+    f"hanjul.cancel_job({WAITING})": JOB_ADMINS,
+    f"hanjul.retry_job({FAILED})": JOB_ADMINS,
+    "hanjul.pause_queue('default')": JOB_ADMINS,
+    "hanjul.resume_queue('default')": JOB_ADMINS,
+    "hanjul.prune('0')": JOB_ADMINS,
+    "hanjul.roll_up()": ALL,  # it adds up what was noted, whoever asks
+    "hanjul.keep_days(31)": ALL,
+    "hanjul.grant_jobs('any consumer', 'admin')": NOBODY,
+    "hanjul.revoke_jobs('any consumer')": NOBODY,
 }
 STATEMENTS = {
     "select message from pgmq.q_{q}": WORKERS,
@@ -127,6 +165,22 @@ STATEMENTS = {
     "create table hanjul.x ()": NOBODY,
     "create function hanjul.x() returns int language sql as 'select 1'": NOBODY,
     "create table pgmq.x ()": ADMINS,
+    "select id, kind, status from hanjul.job": ENQUEUERS | JOB_WORKERS,
+    "select payload from hanjul.job": JOB_WORKERS,
+    "update hanjul.job set leased_until = now()": JOB_WORKERS,
+    "update hanjul.job set cancel_requested_at = now()": JOB_ADMINS,
+    "update hanjul.job set payload = '7'": NOBODY,
+    "delete from hanjul.job": JOB_WORKERS,
+    "truncate hanjul.job": NOBODY,
+    "select result from hanjul.job_history": JOB_WORKERS,
+    "update hanjul.job_history set result = '7'": NOBODY,
+    "delete from hanjul.job_history": JOB_ADMINS,
+    "delete from hanjul.job_history_rest": NOBODY,
+    "drop table hanjul.job_history_rest": NOBODY,
+    "select payload from hanjul.job_queue": JOB_WORKERS,
+    "insert into hanjul.job_count values ('q', 'k', 'pending', 7)": NOBODY,
+    "insert into hanjul.job_pause (queue, paused_by) values ('q', 'me')": JOB_ADMINS,
+    "delete from hanjul.job_unique": JOB_ADMINS,
 }
 WHO = {  # role -> the general role that it is a member of
     "stranger": None,
@@ -154,9 +208,21 @@ def roles(open_database):
         for kind in ("producer", "consumer", "admin"):
             session.run("select hanjul.grant_queue('mail', %s, %s)", kind, kind)
         session.run("create table public.x ()")
+        enqueue_some_jobs(session)
         yield session
         for role in WHO:
             session.run(f'reset role; reassign owned by "{role}" to current_user; drop owned by "{role}"; drop role "{role}"')
+
+
+def enqueue_some_jobs(session):
+    """One runs, one waits, one has failed; unique keys of the one that waits and of the one that has ended."""
+    for n, job in enumerate((RUNNING, FAILED, WAITING)):
+        session.run("select hanjul.enqueue_job('k', priority => %s)", n)
+        session.run(f"update hanjul.job set id = {job} where id not in ({RUNNING}, {WAITING}, {FAILED})")
+        if job != WAITING:
+            session.run("select hanjul.fetch_next_job('w', lease_s => 1000)")
+    session.run(f"select hanjul.fail_job({FAILED}, 1, 'no', final => true)")
+    session.run(f"insert into hanjul.job_unique values ('held', {WAITING}, now()), ('of one that has ended', {FAILED}, now())")
 
 
 def allowed(session, statement):
@@ -441,3 +507,64 @@ def test_a_function_that_comes_later_is_for_those_who_may_use_the_schema_and_nob
     db.run(f"grant usage on schema hanjul to {other}; set role {other}")
     with refused("42501"):
         db.run("select hanjul.later()")
+
+
+# Jobs
+
+
+def test_a_role_is_granted_jobs_and_they_are_revoked(db, role, refused):
+    website, mailer = role(), role()
+    db.run("select hanjul.grant_jobs(%s, 'producer'), hanjul.grant_jobs(%s, 'consumer')", website, mailer)
+    db.run(f"set role {website}; select hanjul.enqueue_job('mail'); set role {mailer}")
+    [job] = db.column("select id from hanjul.fetch_next_job('w')")
+    db.run("select hanjul.complete_job(%s, 1)", job)
+    db.run("reset role")
+
+    db.run("select hanjul.revoke_jobs(%s), hanjul.revoke_jobs(%s)", website, mailer)
+
+    db.run(f"set role {website}")
+    with refused("42501"):
+        db.run("select hanjul.enqueue_job('mail')")
+    db.run(f"set role {mailer}")
+    with refused("42501"):
+        db.run("select hanjul.fetch_next_job('w')")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sqlstate"),
+    [
+        ("'no such role', 'producer'", "22023"),
+        ("'public', 'producer'", "22023"),
+        ("'hanjul_producer', 'owner'", "22023"),
+        ("'hanjul_producer', null", "22023"),
+        ("null, 'producer'", "22023"),
+    ],
+)
+def test_a_grant_of_jobs_that_cannot_be_is_refused(db, refused, arguments, sqlstate):
+    with refused(sqlstate):
+        db.run(f"select hanjul.grant_jobs({arguments})")
+
+
+def test_a_producer_replaces_the_waiting_job_whose_unique_key_he_knows_and_no_other(db, role):
+    website = role("hanjul_producer")
+    other = db.one("select hanjul.enqueue_job('mail', '1')")
+    db.run(f"set role {website}")
+    job = db.one("select hanjul.enqueue_job('mail', '1', unique_key => 'u')")
+
+    db.run("select hanjul.enqueue_job('mail', '2', unique_key => 'u', on_conflict => 'replace')")
+
+    db.run("reset role")
+    assert db.rows("select id, payload from hanjul.job order by id") == [(other, 1), (job, 2)]
+
+
+def test_an_admin_who_does_not_own_the_days_deletes_what_is_in_them(db, role):
+    admin = role("hanjul_admin")
+    db.run("select hanjul.keep_days(), hanjul.enqueue_job('mail')")
+    db.run("select hanjul.complete_job(id, 1) from hanjul.fetch_next_job('w')")
+
+    db.run(f"set role {admin}; select hanjul.prune('0')")
+
+    assert db.column("select count(*) from hanjul.job_queue") == [0]
+    assert db.rows("select * from hanjul.job_counts()") == []
+    db.run("reset role")
+    assert db.one("select count(*) from pg_inherits where inhparent = 'hanjul.job_history'::regclass") == 5

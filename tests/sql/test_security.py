@@ -68,7 +68,13 @@ EVERY_CALL = [
     "hanjul.rescue_stale_jobs()",
     "hanjul.roll_up()",
     "hanjul.job_counts()",
+    "hanjul.queue_status()",
+    "hanjul.processing_jobs()",
+    "hanjul.enqueue_job_once('k', 'h', '{\"kind\": \"a\"}')",
     "hanjul.prune('0')",
+    "hanjul.grant_jobs('hanjul_producer', 'producer')",
+    "hanjul.revoke_jobs('hanjul_producer')",
+    "hanjul.grant_jobs('hanjul_producer', 'producer')",
     "pgmq.convert_archive_partitioned('fast')",
     "pgmq.maintain_partitions('cut')",
     "hanjul.maintain()",
@@ -239,11 +245,13 @@ def test_every_function_pins_the_search_path_or_is_called_below_with_a_hostile_o
 
 
 def test_only_scan_bounds_partitions_and_dead_letters_are_kept_with_more_rights_than_the_caller_has(queue_of_each_kind):
-    """The first two with those of the queue's owner: test_owners.py."""
+    """The first two with those of the queue's owner: test_owners.py. Of jobs: what changes nobody else's."""
     definers = "select proname from pg_proc where pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace) and prosecdef"
     rounds = [f"{operation}.{queue}" for operation in ("advance", "missed", "park", "tidy") for queue in ("cut", "fast", "mail")]
 
-    assert sorted(queue_of_each_kind.column(definers)) == ["_leave_dead_letters", *rounds, "upkeep.cut"]
+    assert sorted(queue_of_each_kind.column(definers)) == sorted(
+        ["_leave_dead_letters", "_replace_job", "keep_days", "roll_up", *rounds, "upkeep.cut"]
+    )
 
 
 def test_a_function_that_rules_plans_out_rules_the_compiler_out_too(queue_of_each_kind):

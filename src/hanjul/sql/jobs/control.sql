@@ -8,11 +8,10 @@ declare
     ts timestamptz := clock_timestamp();
     job hanjul.job;
 begin
-    select * into job from hanjul.job j where j.id = cancel_job.id for update;
+    update hanjul.job j set cancel_requested_at = coalesce(j.cancel_requested_at, ts) where j.id = cancel_job.id returning * into job;
     if not found then
         perform hanjul._raise_ended(id, 'cancelled');
     elsif job.status = 'processing' then
-        update hanjul.job j set cancel_requested_at = coalesce(j.cancel_requested_at, ts) where j.id = cancel_job.id;
         return 'processing';
     end if;
     delete from hanjul.job j where j.id = cancel_job.id;

@@ -1,8 +1,9 @@
 -- Counting: every statement that moves jobs notes how many in job_flow; here they are added up. No screen counts jobs.
 
 -- roll_up(): add what was noted to job_count and job_minute. By one at a time: who comes second has nothing to do.
+-- SECURITY DEFINER: whoever works keeps the books, and nobody writes his own figures.
 create or replace function hanjul.roll_up()
-returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     if not pg_try_advisory_xact_lock(1751215724, 1) then
         return;

@@ -24,10 +24,7 @@ begin
         holder := hanjul._hold_unique(unique_key, new_id, ts, unique_over, unique_for_s, on_conflict);
         if holder <> new_id then
             if on_conflict = 'replace' then
-                update hanjul.job j
-                set payload = enqueue_job.payload, run_at = due, priority = enqueue_job.priority, max_retries = enqueue_job.max_retries,
-                    timeout_s = enqueue_job.timeout_s, key = enqueue_job.key, metadata = enqueue_job.metadata
-                where j.id = holder and j.status = 'pending';
+                perform hanjul._replace_job(unique_key, payload, due, priority, max_retries, timeout_s, key, metadata);
                 perform hanjul._wake_jobs(queue);
             end if;
             return holder;
@@ -38,6 +35,22 @@ begin
     insert into hanjul.job_flow values (ts, queue, kind, null, 'pending', 1);
     perform hanjul._wake_jobs(queue);
     return new_id;
+end
+$$;
+
+-- _replace_job(unique_key, ...): the job that holds the key, while it is pending. SECURITY DEFINER: a producer changes no job but
+-- those whose unique key he knows, and nothing of them that enqueue_job has not checked.
+create or replace function hanjul._replace_job(
+    unique_key text, payload jsonb, run_at timestamptz, priority integer, max_retries integer, timeout_s double precision, key text, metadata jsonb)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform hanjul._refuse_job(hanjul._job_problem('any', payload, 'any', run_at, null, priority, max_retries, timeout_s, key));
+    update hanjul.job j
+    set payload = _replace_job.payload, run_at = _replace_job.run_at, priority = _replace_job.priority,
+        max_retries = _replace_job.max_retries, timeout_s = _replace_job.timeout_s, key = _replace_job.key,
+        metadata = _replace_job.metadata
+    from hanjul.job_unique u
+    where u.unique_key = _replace_job.unique_key and j.id = u.job_id and j.status = 'pending';
 end
 $$;
 

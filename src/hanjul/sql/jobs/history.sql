@@ -2,13 +2,17 @@
 -- Both need a short lock that every ending job would have to wait for behind us: they are given up after 200 ms, and made
 -- at the next call. Until then jobs end in job_history_rest.
 
--- keep_days(ahead): partitions for today and the days ahead. How many were made.
+-- keep_days(ahead): partitions for today and the days ahead, at most 31. How many were made.
+-- SECURITY DEFINER: partitions are their table's owner's to make, and any worker may be the one who does.
 create or replace function hanjul.keep_days(ahead integer default 3)
-returns integer language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
+returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
 declare
     day date;
     made integer := 0;
 begin
+    if (ahead between 0 and 31) is not true then
+        raise exception 'ahead must be between 0 and 31, not %', coalesce(ahead::text, 'NULL') using errcode = 'invalid_parameter_value';
+    end if;
     for day in select current_date + n from generate_series(0, ahead) n loop
         if to_regclass(hanjul._day(day)) is null then
             begin
@@ -25,9 +29,11 @@ $$;
 
 -- prune(older_than): drop the days that are older; remove older jobs that ended outside of them, and unique keys that no job
 -- holds any more. How many days were dropped.
+-- Who does not own the tables cannot drop them: an admin deletes what is in them, which takes longer.
 create or replace function hanjul.prune(older_than interval default '30 days')
 returns integer language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
 declare
+    owns_days boolean := pg_has_role((select c.relowner from pg_class c where c.oid = 'hanjul.job_history'::regclass), 'usage');
     day regclass;
     dropped integer := 0;
 begin
@@ -37,7 +43,7 @@ begin
     for day in
         select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = 'hanjul.job_history'::regclass and c.relname ~ '^job_history_\d{8}$'
-          and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() - older_than)::date
+          and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() - older_than)::date and owns_days
         order by c.relname
     loop
         begin
@@ -50,9 +56,10 @@ begin
             null;
         end;
     end loop;
-    with old as (
-        delete from hanjul.job_history_rest h where h.completed_at < now() - older_than returning h.queue, h.kind, h.status)
-    insert into hanjul.job_flow select now(), o.queue, o.kind, o.status, null, count(*) from old o group by 2, 3, 4;
+    execute format($forget$
+        with old as (delete from %s h where h.completed_at < now() - $1 returning h.queue, h.kind, h.status)
+        insert into hanjul.job_flow select now(), o.queue, o.kind, o.status, null, count(*) from old o group by 2, 3, 4
+    $forget$, case when owns_days then 'hanjul.job_history_rest' else 'hanjul.job_history' end) using older_than;
     delete from hanjul.job_unique u
     where u.created_at < now() - older_than and hanjul._status(u.job_id) is null;
     return dropped;

@@ -45,6 +45,7 @@ begin
         end;
     end if;
     perform hanjul._give_general_rights(role, kind);
+    perform hanjul._give_job_rights(role, kind);
 exception when insufficient_privilege then
     raise notice 'role % is left as it is: %', role, sqlerrm;
 end
