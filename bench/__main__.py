@@ -13,10 +13,11 @@ from rich.console import Console
 from bench.harness.options import Options
 from bench.harness.report import comparisons, console, markdown, table
 from bench.harness.server import server
+from bench.jobs import suite as jobs
 from bench.queues import suite as queues
 from bench.sql import suite as sql
 
-SUITES = {"queues": queues, "sql": sql}
+SUITES = {"queues": queues, "jobs": jobs, "sql": sql}
 
 
 def main() -> int:

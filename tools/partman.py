@@ -3,14 +3,13 @@
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from tools import debian
 from tools.npm import ROOT, Unavailable
 
 CACHE = ROOT / ".partman"
-LONGEST_S = 300
 
 
 def install(extension_dir: Path) -> None:
@@ -32,13 +31,9 @@ def files() -> list[Path]:
 
 
 def _fetch() -> None:
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise Unavailable("pg_partman comes from Debian's packages, and this machine has no apt")
+    debian.require()
     with tempfile.TemporaryDirectory() as scratch:
-        Path(scratch).chmod(0o755)
-        _apt("download", _package(), cwd=scratch)
-        [package] = Path(scratch).glob("*.deb")
-        subprocess.run(["dpkg", "-x", package, scratch], check=True)
+        debian.unpack([_package()], Path(scratch))
         [control] = Path(scratch).glob("usr/share/postgresql/*/extension/pg_partman.control")
         for script in control.parent.glob("pg_partman--*.sql"):
             shutil.copy(script, CACHE)
@@ -48,7 +43,7 @@ def _fetch() -> None:
 def _package() -> str:
     """Debian names it after its own PostgreSQL: postgresql-15-partman."""
     if not (names := _known()) and os.geteuid() == 0:
-        _apt("update", "-qq")
+        debian.apt("update", "-qq")
         names = _known()
     if not names:
         raise Unavailable("apt knows no package of pg_partman; `apt-get update` may help")
@@ -56,12 +51,4 @@ def _package() -> str:
 
 
 def _known() -> list[str]:
-    search = ["apt-cache", "search", "--names-only", "^postgresql-[0-9]+-partman$"]
-    answer = subprocess.run(search, capture_output=True, text=True, check=False, timeout=LONGEST_S)
-    return [line.split()[0] for line in answer.stdout.splitlines()]
-
-
-def _apt(*words: str, cwd: str | None = None) -> None:
-    done = subprocess.run(["apt-get", *words], cwd=cwd, check=False, capture_output=True, text=True, timeout=LONGEST_S)
-    if done.returncode:
-        raise Unavailable(f"apt-get {' '.join(words)}: {done.stderr.strip()}")
+    return [line.split()[0] for line in debian.apt_cache("search", "--names-only", "^postgresql-[0-9]+-partman$")]

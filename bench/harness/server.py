@@ -23,7 +23,7 @@ class Server:
     """A running server that makes a new database for each measurement."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+        self.dsn = dsn
         self._names = (f"bench_{n}" for n in itertools.count(1))
         with psycopg.connect(dsn, autocommit=True) as conn:
             rows = conn.execute("select name, current_setting(name) from unnest(%s::text[]) name", [list(SETTINGS)]).fetchall()
@@ -48,8 +48,8 @@ class Server:
     def database(self) -> Iterator[str]:
         """The URL of an empty database, which is dropped after the block."""
         name = next(self._names)
-        base, _, _ = self._dsn.rpartition("/")
-        with psycopg.connect(self._dsn, autocommit=True) as conn:
+        base, _, _ = self.dsn.rpartition("/")
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
             conn.execute(f"create database {name}")
             try:
                 yield f"{base}/{name}"

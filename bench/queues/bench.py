@@ -19,7 +19,7 @@ class Sizes:
     """How much of everything.  Seconds are for one system in one round.
 
     backlog: messages that lie ready for a worker, or as many as can be sent in fill_s.  drain_s: how long it may work.
-    pickups: messages sent to an idle worker.
+    pickups: messages sent to an idle worker.  history: finished ones.  snapshot_s: how long a transaction stays open.
     """
 
     rounds: int
@@ -28,10 +28,12 @@ class Sizes:
     fill_s: float
     drain_s: float
     pickups: int
+    history: int
+    snapshot_s: float
 
 
-FULL = Sizes(rounds=3, send_s=1.5, backlog=120_000, fill_s=5.0, drain_s=5.0, pickups=60)
-QUICK = Sizes(rounds=1, send_s=0.6, backlog=60_000, fill_s=1.0, drain_s=1.5, pickups=20)
+FULL = Sizes(rounds=3, send_s=1.5, backlog=120_000, fill_s=5.0, drain_s=5.0, pickups=60, history=5_000_000, snapshot_s=60.0)
+QUICK = Sizes(rounds=1, send_s=0.6, backlog=60_000, fill_s=1.0, drain_s=1.5, pickups=20, history=200_000, snapshot_s=6.0)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from bench.queues.systems.base import System, body
 
 CALLERS = 50
 WARM_UP_S = 0.2
+STEP_S = 0.05
+"""Between two batches of a steady stream."""
 PAUSE_S = (0.02, 0.06)
 """Between two messages for an idle worker."""
 
@@ -40,6 +42,16 @@ async def batches(producer: System, seconds: float, most: float = float("inf")) 
     return sent
 
 
+async def steadily(producer: System, seconds: float, a_second: float) -> int:
+    began, sent = time.monotonic(), 0
+    while (now := time.monotonic() - began) < seconds:
+        if (due := int(now * a_second) - sent) > 0:
+            await producer.send_batch([body() for _ in range(due)])
+            sent += due
+        await asyncio.sleep(STEP_S)
+    return sent
+
+
 async def trickle(producer: System, count: float) -> int:
     pauses = random.Random(5)
     for _ in range(int(count)):
@@ -48,7 +60,7 @@ async def trickle(producer: System, count: float) -> int:
     return int(count)
 
 
-WAYS = {way.__name__: way for way in (one_by_one, many_callers, batches, trickle)}
+WAYS = {way.__name__: way for way in (one_by_one, many_callers, batches, steadily, trickle)}
 
 
 async def main(name: str, role: str, dsn: str, *args: str) -> None:

@@ -22,11 +22,15 @@ class System(ABC):
 
     settings: what was chosen, for the report.  batch: messages in one call of send_batch.
     concurrent: whether many coroutines may send at once.
+    finished: SQL that puts `%s` jobs that are done into its own history, each as its worker would have left it; empty
+    where there is no history in PostgreSQL, or where nobody asks for it.  on_postgres: whether it lives there.
     """
 
     settings: ClassVar[str]
     batch: ClassVar[int] = 1000
     concurrent: ClassVar[bool] = True
+    finished: ClassVar[str] = ""
+    on_postgres: ClassVar[bool] = True
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn

@@ -1,0 +1,1 @@
+"""Durable jobs, beside other job queues."""
