@@ -7,7 +7,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "hanjul"
 TWINS = {"postgres/database.py": "postgres/database_sync.py", "queues/client.py": "queues/client_sync.py",
-         "queues/topics.py": "queues/topics_sync.py", "jobs/client.py": "jobs/client_sync.py"}  # fmt: skip
+         "queues/topics.py": "queues/topics_sync.py", "jobs/client.py": "jobs/client_sync.py",
+         "jobs/schedules.py": "jobs/schedules_sync.py"}  # fmt: skip
 
 WORDS = {
     "AsyncConnectionPool": "ConnectionPool",
@@ -26,6 +27,7 @@ WORDS = {
     "Outbox": "OutboxSync",
     "Topics": "TopicsSync",
     "Handle": "HandleSync",
+    "Schedules": "SchedulesSync",
     "Jobs": "JobsSync",
     "pace": "pace_sync",
 }
@@ -35,6 +37,7 @@ PHRASES = [
     (r"all tasks of one event loop", "all threads of one process"),
     (r" (\w+)\.py is made from this file\.", r""),
     (r"from hanjul\.queues\.topics import", "from hanjul.queues.topics_sync import"),
+    (r"from hanjul\.jobs\.schedules import", "from hanjul.jobs.schedules_sync import"),
 ]
 
 

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from hanjul.drivers.memory import MemoryDriver
     from hanjul.jobs.client import Jobs
     from hanjul.jobs.rows import Unique
+    from hanjul.jobs.schedule import Missed
 
 LOOP_CONNECTIONS = 3
 """What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
+UPKEEP_CONNECTIONS = 2
+"""What looking after jobs adds to them: to lead, and for a chore that takes its time."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -174,6 +177,45 @@ class App:
         how = {"lease_s": lease_s, "stop_timeout_s": stop_timeout_s}
         self._jobs_declared().crew(queues, concurrency=concurrency, prefetch=prefetch or concurrency, **how)
 
+    def cron(
+        self,
+        cron: str,
+        *,
+        tz: str = "UTC",
+        missed: "Missed" = "once",
+        max_missed: int = 100,
+        name: str | None = None,
+        payload: object = None,
+    ) -> Callable[[F], F]:
+        """Enqueue a job of this kind by the clock: `@app.cron("*/5 * * * *", tz="Asia/Seoul")` above `@app.job(...)`.
+
+        cron: five fields, six with seconds first, or @hourly and its like.  tz: the name of the time zone whose clock it is.
+        missed: of ticks that no worker was there for: `skip` them, enqueue one job (`once`), or `all`, at most the newest
+        max_missed.  name: of the schedule; None: the job's kind.  payload: of its jobs.
+        """
+
+        def declare(function: F) -> F:
+            self.schedule(cron, function, payload, tz=tz, missed=missed, max_missed=max_missed, name=name)
+            return function
+
+        return declare
+
+    def schedule(
+        self,
+        cron: str,
+        kind: str | Callable[..., Any],
+        payload: object = None,
+        *,
+        name: str | None = None,
+        **how: Any,
+    ) -> None:
+        """The same for a job that is declared elsewhere: `app.schedule("@daily", "report", {"of": "all"}, name="reports")`.
+
+        how: what else `jobs.schedules.set` takes. The schedule is written down when the app starts. One that is declared no
+        longer stays, until `jobs.schedules.remove(name)`.
+        """
+        self._jobs_declared().schedule(cron, kind, name, payload=payload, **{"tz": "UTC", **how})
+
     def _jobs_declared(self) -> "AppJobs":
         if self.memory is not None:
             raise InvalidSettings("jobs need the postgres driver: their status outlives the process")
@@ -272,7 +314,7 @@ class App:
     async def _run(self, started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         """The whole life in one task, so that what is opened is closed in reverse order, whatever fails."""
         try:
-            async with self._sources() as self._source:
+            async with self._sources() as self._source, self._upkeep():
                 await self._consume(self._source, started, stop)
         except BaseException as error:
             if started.done():
@@ -300,6 +342,14 @@ class App:
             self._drained = all(await asyncio.gather(*[consumer.stop() for consumer in running]))
 
     @asynccontextmanager
+    async def _upkeep(self) -> AsyncIterator[None]:
+        if self._jobs is None or self._driver is None or self._settings is None:
+            yield
+            return
+        async with self._jobs.upkeep(self._driver, self._settings, self.jobs):
+            yield
+
+    @asynccontextmanager
     async def _sources(self) -> AsyncIterator[Callable[..., Any]]:
         if self.memory is not None:
             for spec in self.specs:
@@ -309,7 +359,7 @@ class App:
         config = configured(self._database_url, self._config)
         async with address_async(config) as found:
             handlers = Database(found, max_connections=config.max_connections)
-            loop = Database(found, max_connections=LOOP_CONNECTIONS)
+            loop = Database(found, max_connections=LOOP_CONNECTIONS + (0 if self._jobs is None else UPKEEP_CONNECTIONS))
             async with Queues(handlers, max_message_bytes=config.max_message_bytes) as self._queues, loop:
                 listen_url = (config.listen_url or found) if config.listen else None
                 driver = PostgresDriver(loop, handlers, listen_url=listen_url, poll_s=config.poll_interval_s)

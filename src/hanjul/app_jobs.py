@@ -2,18 +2,22 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from hanjul.config import Settings
 from hanjul.drivers.jobs import JobSource
+from hanjul.drivers.maintenance import Maintenance
 from hanjul.drivers.postgres import PostgresDriver
-from hanjul.jobs.declared import Declared
+from hanjul.jobs.client import Jobs
+from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.rows import Unique
+from hanjul.jobs.schedule import Cron
 from hanjul.model.backoff import Retry
-from hanjul.model.errors import InvalidSettings
+from hanjul.model.errors import BadInput, InvalidSettings
 from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
 from hanjul.runtime.kinds import JobsSpec, Kind, Kinds
@@ -33,6 +37,16 @@ class Crew:
     stop_timeout_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A schedule as an app declares it; `how`: the rest of what Schedules.set takes. No name: that of its kind."""
+
+    name: str | None
+    cron: str
+    kind: str | Callable[..., Any]
+    how: Mapping[str, Any]
+
+
 class AppJobs:
     """What an app has declared of jobs."""
 
@@ -40,6 +54,7 @@ class AppJobs:
         self.kinds = Kinds()
         self.declared: list[Declared] = []
         self.crews: list[Crew] = []
+        self.scheduled: list[Scheduled] = []
 
     def declare(
         self,
@@ -71,6 +86,45 @@ class AppJobs:
         if taken := weights.keys() & {queue for crew in self.crews for queue in crew.weights}:
             raise InvalidSettings(f"queue {min(taken)!r} has job workers already")
         self.crews.append(Crew(weights, **how))
+
+    def schedule(self, cron: str, kind: str | Callable[..., Any], name: str | None, **how: Any) -> None:
+        """Jobs by the clock; raises InvalidSettings for a cron expression or a time zone that cannot be."""
+        try:
+            Cron(cron, how["tz"])
+        except BadInput as error:
+            raise InvalidSettings(f"schedule of {name or kind!r}: {error}") from None
+        self.scheduled.append(Scheduled(name, cron, kind, how))
+
+    @asynccontextmanager
+    async def upkeep(self, driver: PostgresDriver, config: Settings, jobs: Jobs) -> AsyncIterator[None]:
+        """Schedules as they are declared, and our part in looking after what belongs to no queue. Raises BadInput."""
+        for name, scheduled in self._schedules().items():
+            await jobs.schedules.set(name, scheduled.cron, scheduled.kind, **scheduled.how)
+        maintenance = Maintenance(
+            driver.database,
+            f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}",
+            listening=lambda: driver.wakeups.listening,
+            lease_s=min([crew.lease_s for crew in self.crews], default=config.job_lease_s),
+            history_days=config.history_days,
+        )
+        maintenance.open()
+        try:
+            yield
+        finally:
+            await maintenance.close()
+
+    def _schedules(self) -> dict[str, Scheduled]:
+        """By name. Only when the app starts, because a job may be declared after its schedule."""
+        found: dict[str, Scheduled] = {}
+        known = {kind.name: kind for kind in self.declared}
+        for scheduled in self.scheduled:
+            name = scheduled.name or declared_as(known, scheduled.kind).name
+            if name in found:
+                raise InvalidSettings(
+                    f"there are two schedules {name!r}: give each a name of its own, as in @app.cron(..., name='...')"
+                )
+            found[name] = scheduled
+        return found
 
     def consumers(self, driver: PostgresDriver, config: Settings) -> list[Consumer]:
         """One for each crew; and one for the queues of declared kinds that have no crew."""

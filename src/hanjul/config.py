@@ -24,6 +24,8 @@ ENVIRONMENT = {
     "HANJUL_JOB_CONCURRENCY": "job_concurrency",
     "HANJUL_JOB_LEASE_S": "job_lease_s",
     "HANJUL_STOP_TIMEOUT_S": "stop_timeout_s",
+    "HANJUL_API_TOKEN": "api_token",
+    "HANJUL_HISTORY_DAYS": "history_days",
 }
 """Variable -> setting."""
 
@@ -40,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notifications do not arrive.  max_retries: of jobs whose kind does not say.
     job_concurrency: jobs that a worker runs at once, of queues without workers of their own.  job_lease_s: how long after its
     worker's death a job is handed out again.  stop_timeout_s: how long jobs that run may take to end when it is stopped.
+    api_token: what the status API asks for, commas between several; None: only this machine may use it.
+    history_days: for how long jobs are kept that have ended, and their statistics; whoever works on jobs prunes the rest.
     """
 
     database_url: str | None = None
@@ -54,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job_concurrency: int = 10
     job_lease_s: float = 30.0
     stop_timeout_s: float = 10.0
+    api_token: str | None = None
+    history_days: float = 30.0
 
     def __post_init__(self) -> None:
         if self.max_connections < 2:
@@ -72,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InvalidSettings(f"job_lease_s must be from 0.1 to 86400, not {self.job_lease_s}")
         if not 0 <= self.stop_timeout_s <= 86_400:
             raise InvalidSettings(f"stop_timeout_s must be from 0 to 86400, not {self.stop_timeout_s}")
+        if not 0 <= self.history_days <= 36_500:
+            raise InvalidSettings(f"history_days must be from 0 to 36500, not {self.history_days}")
 
 
 def settings(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
