@@ -96,7 +96,6 @@ CALLS = {
     "hanjul.enqueue_job('k', unique_key => 'of one that has ended')": ENQUEUERS,
     'hanjul.enqueue_jobs(\'[{{"kind": "k"}}, {{"kind": "k", "unique_key": "held"}}]\')': ENQUEUERS,
     "hanjul.enqueue_job_once('k', 'h', '{{\"kind\": \"k\"}}')": ENQUEUERS,
-    "hanjul.enqueue_job_once('new', 'hash', '{{\"kind\": \"k\"}}')": ENQUEUERS,
     "hanjul.fetch_next_job('w')": JOB_WORKERS,
     "hanjul.fetch_next_jobs('w', '{{default}}', 9)": JOB_WORKERS,
     f"hanjul.heartbeat({RUNNING}, 1, 30, 0.5)": JOB_WORKERS,
@@ -114,6 +113,20 @@ CALLS = {
     "hanjul.job_counts()": JOB_WORKERS,
     "hanjul.queue_status()": JOB_WORKERS,
     "hanjul.processing_jobs()": JOB_WORKERS,
+    "hanjul.worker_seen('w', '{{default}}')": JOB_WORKERS,
+    "hanjul.worker_stopped('w')": JOB_WORKERS,
+    "hanjul.workers()": JOB_WORKERS,
+    f"hanjul.explain_job({RUNNING})": JOB_WORKERS,
+    f"hanjul.explain_job({WAITING})": JOB_WORKERS,
+    f"hanjul.explain_job({FAILED})": JOB_WORKERS,
+    "hanjul.lead('w', 15)": JOB_WORKERS,
+    "hanjul.resign('w')": JOB_WORKERS,
+    "hanjul.list_schedules()": JOB_WORKERS,
+    "hanjul.due_schedules()": JOB_WORKERS,
+    "hanjul.advance_schedule('daily', (select since from hanjul.schedule), null, '{{}}', null)": JOB_WORKERS,
+    "hanjul.set_schedule('hourly', '@hourly', 'k')": JOB_ADMINS,
+    "hanjul.enable_schedule('daily', false)": JOB_ADMINS,
+    "hanjul.remove_schedule('daily')": JOB_ADMINS,
     f"hanjul.cancel_job({RUNNING})": JOB_ADMINS,
     f"hanjul.cancel_job({WAITING})": JOB_ADMINS,
     f"hanjul.retry_job({FAILED})": JOB_ADMINS,
@@ -178,6 +191,7 @@ STATEMENTS = {
     "delete from hanjul.job_history_rest": NOBODY,
     "drop table hanjul.job_history_rest": NOBODY,
     "select payload from hanjul.job_queue": JOB_WORKERS,
+    "update hanjul.schedule set kind = 'x'": JOB_ADMINS,
     "insert into hanjul.job_count values ('q', 'k', 'pending', 7)": NOBODY,
     "insert into hanjul.job_pause (queue, paused_by) values ('q', 'me')": JOB_ADMINS,
     "delete from hanjul.job_unique": JOB_ADMINS,
@@ -222,6 +236,7 @@ def enqueue_some_jobs(session):
         if job != WAITING:
             session.run("select hanjul.fetch_next_job('w', lease_s => 1000)")
     session.run(f"select hanjul.fail_job({FAILED}, 1, 'no', final => true)")
+    session.run("select hanjul.set_schedule('daily', '@daily', 'k')")
     session.run(f"insert into hanjul.job_unique values ('held', {WAITING}, now()), ('of one that has ended', {FAILED}, now())")
 
 

@@ -57,14 +57,28 @@ EVERY_CALL = [
     'hanjul.enqueue_jobs(\'[{"kind": "a"}, {"kind": "b"}, {"kind": "c", "unique_key": "c"}]\')',
     "hanjul.fetch_next_job('w', 'jobs')",
     "hanjul.fetch_next_jobs('w', '{default}', 3)",
+    "hanjul.worker_seen('w', '{default}')",
+    "hanjul.workers()",
+    "hanjul.explain_job((select id from hanjul.job order by status, id limit 1))",
+    "hanjul.explain_job((select id from hanjul.job order by status desc, id limit 1))",
+    "hanjul.worker_stopped('w')",
     "hanjul.heartbeat((select id from hanjul.job order by status desc, id desc limit 1), 1, 1, 0.5)",
     "hanjul.complete_job((select id from hanjul.job order by status desc, id desc limit 1), 1)",
     "hanjul.fail_job((select id from hanjul.job order by status desc, id desc limit 1), 1, 'no')",
     "hanjul.release_jobs(array(select id from hanjul.job), array[1, 1, 1, 1])",
     "hanjul.cancel_job((select id from hanjul.job order by status desc, id desc limit 1))",
+    "hanjul.explain_job((select id from hanjul.job_history order by status limit 1))",
     "hanjul.retry_job((select id from hanjul.job_history order by status limit 1))",
     "hanjul.pause_queue('jobs')",
     "hanjul.resume_queue('jobs')",
+    "hanjul.set_schedule('daily', '@daily', 'k')",
+    "hanjul.list_schedules()",
+    "hanjul.due_schedules()",
+    "hanjul.advance_schedule('daily', (select since from hanjul.schedule), null, array[now()], now())",
+    "hanjul.enable_schedule('daily', false)",
+    "hanjul.remove_schedule('daily')",
+    "hanjul.lead('w', 15)",
+    "hanjul.resign('w')",
     "hanjul.rescue_stale_jobs()",
     "hanjul.roll_up()",
     "hanjul.job_counts()",
@@ -250,7 +264,7 @@ def test_only_scan_bounds_partitions_and_dead_letters_are_kept_with_more_rights_
     rounds = [f"{operation}.{queue}" for operation in ("advance", "missed", "park", "tidy") for queue in ("cut", "fast", "mail")]
 
     assert sorted(queue_of_each_kind.column(definers)) == sorted(
-        ["_leave_dead_letters", "_replace_job", "keep_days", "roll_up", *rounds, "upkeep.cut"]
+        ["_leave_dead_letters", "_replace_job", "advance_schedule", "keep_days", "roll_up", *rounds, "upkeep.cut"]
     )
 
 

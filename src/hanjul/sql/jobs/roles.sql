@@ -1,7 +1,7 @@
 -- Roles: who may do what with jobs. A producer enqueues; what became of a job is not his to see. A consumer works on jobs, so he
--- sees them. An admin does both, and cancels, tries again, pauses and prunes. Rights are on tables, as in leases/roles.sql; the job
--- queues share their tables, so they are for jobs of every queue. hanjul_producer, hanjul_consumer and hanjul_admin have
--- them; who is granted a queue of messages has none.
+-- sees them. An admin does both, and cancels, tries again, pauses, prunes and sets schedules. Rights are on tables, as in
+-- leases/roles.sql; job queues share their tables, so they are for jobs of every queue. hanjul_producer, hanjul_consumer and
+-- hanjul_admin have them; who is granted a queue of messages has none.
 
 -- grant_jobs(role, as_what): `as_what` is producer, consumer or admin; by migrate's own role.
 create or replace function hanjul.grant_jobs(role text, as_what text)
@@ -22,7 +22,7 @@ declare
 begin
     perform hanjul._check_job_grant(role, 'producer');
     for tab in select c.oid from pg_class c
-               where c.relnamespace = 'hanjul'::regnamespace and c.relkind in ('r', 'p', 'v') and c.relname ~ '^(job|schedule|worker)'
+               where c.relnamespace = 'hanjul'::regnamespace and c.relkind in ('r', 'p', 'v') and c.relname ~ '^(job|leader|schedule|worker)'
     loop
         execute format('revoke all on %s from %I', tab, role);
     end loop;
@@ -58,12 +58,13 @@ begin
         grants := grants || array[
             'select, delete, update (status, attempt, leased_until, worker_id, started_at, run_at, retry_count, error_message, progress, progress_note) on hanjul.job',
             'select, insert on hanjul.job_history',
-            'select on hanjul.job_queue, hanjul.job_pause, hanjul.job_flow, hanjul.job_count, hanjul.job_minute'];
+            'select, insert, update, delete on hanjul.worker, hanjul.leader',
+            'select on hanjul.job_queue, hanjul.schedule, hanjul.job_unique, hanjul.job_pause, hanjul.job_flow, hanjul.job_count, hanjul.job_minute'];
     end if;
     if as_what = 'admin' then
         grants := grants || array[
             'update (cancel_requested_at) on hanjul.job', 'delete on hanjul.job_history', 'delete on hanjul.job_unique',
-            'insert, delete on hanjul.job_pause'];
+            'insert, delete on hanjul.job_pause', 'insert, update, delete on hanjul.schedule'];
     end if;
     foreach given in array grants loop
         execute format('grant %s to %I', given, role);
