@@ -15,8 +15,9 @@ PREFETCH = 1000
 
 class CeleryRedis(System):
     settings = (
-        "Redis with appendonly, flushed every second (its default); solo pool, which was faster than prefork and threads, prefetch "
-        f"multiplier {PREFETCH}, acks early (its default), results ignored, no gossip, mingle or heartbeat; it has no coroutines and no batches"
+        "Redis with appendonly, flushed every second (its default); solo pool, which was faster than prefork and threads, "
+        f"prefetch multiplier {PREFETCH}, acks early (its default), results ignored, no gossip, mingle or heartbeat; it has no "
+        "coroutines and no batches"
     )
     concurrent = False
     batch = 100
