@@ -629,6 +629,51 @@ def test_jobs_that_end_on_a_day_without_a_partition_are_kept_and_move_into_it(db
     assert db.one("select tableoid::regclass::text = hanjul._day((now() at time zone 'UTC')::date) from hanjul.job_history")
 
 
+def test_a_job_that_ends_while_its_day_is_made_waits_and_is_kept(db, connect, job, blocked):
+    maker = connect()
+    maker.run("begin")
+    maker.run("select hanjul.keep_days()")
+
+    ending = db.later("select hanjul.complete_job(%s, 1)", job)
+    blocked(db)
+    maker.run("commit")
+
+    ending.result(20)
+    assert maker.one("select tableoid::regclass::text = hanjul._day((now() at time zone 'UTC')::date) from hanjul.job_history")
+
+
+def test_a_day_that_has_begun_is_not_made_while_a_job_ends(db, connect, job):
+    other = connect()
+    db.run("begin")
+    db.run("select hanjul.complete_job(%s, 1)", job)
+
+    assert other.one("select hanjul.keep_days(1)") == 0
+
+    db.run("commit")
+    assert other.one("select hanjul.keep_days(1)") == 2
+
+
+def test_two_that_prune_at_once_are_one(db, connect):
+    other = connect()
+    db.run("select hanjul._make_day('2020-02-29')")
+    db.run("begin")
+
+    assert db.one("select hanjul.prune('30 days')") == 1
+    assert other.one("select hanjul.prune('30 days')") == 0
+    db.run("commit")
+
+
+def test_statistics_are_pruned_with_the_history_that_they_are_of(db):
+    db.run(
+        "insert into hanjul.job_minute values (now() - interval '31 days', 'q', 'k', 'failed', 1), (now(), 'q', 'k', 'failed', 1)"
+    )
+
+    db.run("select hanjul.prune('30 days')")
+
+    assert db.one("select count(*) from hanjul.job_minute where minute > now() - interval '1 minute'") == 1
+    assert db.one("select count(*) from hanjul.job_minute") == 1
+
+
 def test_a_day_is_not_dropped_while_that_would_make_workers_wait(db, connect, job):
     reader = connect()
     db.run("select hanjul._make_day('2020-02-29')")

@@ -28,7 +28,7 @@ end
 $$;
 
 -- prune(older_than): drop the days that are older; remove older jobs that ended outside of them, and unique keys that no job
--- holds any more. How many days were dropped.
+-- holds any more; and statistics. How many days were dropped. By one at a time: who comes second has nothing to do.
 -- Who does not own the tables cannot drop them: an admin deletes what is in them, which takes longer.
 create or replace function hanjul.prune(older_than interval default '30 days')
 returns integer language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
@@ -39,6 +39,9 @@ declare
 begin
     if (older_than >= interval '0') is not true then
         raise exception 'older_than must not be negative, not %', coalesce(older_than::text, 'NULL') using errcode = 'invalid_parameter_value';
+    end if;
+    if not pg_try_advisory_xact_lock(1751215724, 2) then  -- somebody prunes already
+        return 0;
     end if;
     for day in
         select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -60,6 +63,9 @@ begin
         with old as (delete from %s h where h.completed_at < now() - $1 returning h.queue, h.kind, h.status)
         insert into hanjul.job_flow select now(), o.queue, o.kind, o.status, null, count(*) from old o group by 2, 3, 4
     $forget$, case when owns_days then 'hanjul.job_history_rest' else 'hanjul.job_history' end) using older_than;
+    if owns_days then
+        delete from hanjul.job_minute m where m.minute < now() - older_than;
+    end if;
     delete from hanjul.job_unique u
     where u.created_at < now() - older_than and hanjul._status(u.job_id) is null;
     return dropped;
@@ -73,9 +79,14 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- _make_day(day): its partition, with what has ended on it already. Made first and attached then: other ways lock more.
+-- A job that ends while a partition for its day is attached would be refused: it has been sent to job_history_rest, which is
+-- not for that day any more. So a day that has begun, or soon will, is attached when no job is ending, and none ends meanwhile.
 create or replace function hanjul._make_day(day date)
 returns void language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 begin
+    if day <= (clock_timestamp() + interval '1 hour')::date then
+        lock table hanjul.job_history in share row exclusive mode;
+    end if;
     execute format('create table %s (like hanjul.job_history including defaults including constraints)', hanjul._day(day));
     if exists (select from hanjul.job_history_rest h where h.completed_at >= day and h.completed_at < day + 1) then
         lock table hanjul.job_history_rest in share row exclusive mode;
