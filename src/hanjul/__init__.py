@@ -36,7 +36,7 @@ from hanjul.queues import DeadLetter, Message, Metrics, QueueInfo, QueueRecord, 
 
 if TYPE_CHECKING:
     from hanjul.app_sync import AppSync
-    from hanjul.jobs import Handle, JobCount, JobRecord, Jobs, Once, ProcessingJob, QueueStatus, Unique
+    from hanjul.jobs import Cause, Handle, JobCount, JobRecord, Jobs, Once, ProcessingJob, QueueStatus, Unique, WorkerRecord
     from hanjul.jobs.client_sync import HandleSync, JobsSync
     from hanjul.model.delivery_sync import DeliverySync
     from hanjul.model.job import Job
@@ -48,6 +48,7 @@ __all__ = [
     "App",
     "AppSync",
     "BadInput",
+    "Cause",
     "ConnectionLost",
     "Database",
     "DatabaseFailure",
@@ -93,6 +94,7 @@ __all__ = [
     "Settings",
     "Unavailable",
     "Unique",
+    "WorkerRecord",
     "connect",
     "connect_jobs",
     "connect_jobs_sync",
@@ -101,6 +103,7 @@ __all__ = [
 
 _ON_DEMAND = {
     "AppSync": "hanjul.app_sync",
+    "Cause": "hanjul.jobs.rows",
     "DatabaseSync": "hanjul.postgres.database_sync",
     "DeliverySync": "hanjul.model.delivery_sync",
     "Handle": "hanjul.jobs.client",
@@ -115,6 +118,7 @@ _ON_DEMAND = {
     "QueueStatus": "hanjul.jobs.rows",
     "QueuesSync": "hanjul.queues.client_sync",
     "Unique": "hanjul.jobs.rows",
+    "WorkerRecord": "hanjul.jobs.rows",
 }
 
 

@@ -1,5 +1,6 @@
 """The jobs that an app declares, and the consumers that work on them. Only apps that have jobs carry it."""
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from hanjul.config import Settings
 from hanjul.drivers.jobs import JobSource
 from hanjul.drivers.maintenance import Maintenance
 from hanjul.drivers.postgres import PostgresDriver
+from hanjul.drivers.presence import Presence, Worker
 from hanjul.jobs.client import Jobs
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.rows import Unique
@@ -54,6 +56,7 @@ class AppJobs:
         self.kinds = Kinds()
         self.declared: list[Declared] = []
         self.crews: list[Crew] = []
+        self._chance = uuid4().hex[:6]
         self.scheduled: list[Scheduled] = []
 
     def declare(
@@ -108,10 +111,11 @@ class AppJobs:
             history_days=config.history_days,
         )
         maintenance.open()
+        presence = self._presence(driver, config)
         try:
             yield
         finally:
-            await maintenance.close()
+            await asyncio.gather(maintenance.close(), *[one.close() for one in presence])
 
     def _schedules(self) -> dict[str, Scheduled]:
         """By name. Only when the app starts, because a job may be declared after its schedule."""
@@ -126,14 +130,34 @@ class AppJobs:
             found[name] = scheduled
         return found
 
+    def _presence(self, driver: PostgresDriver, config: Settings) -> list[Presence]:
+        """Ours, opened; none if we work on no queue."""
+        crews = self._manned(config)
+        if not crews:
+            return []
+        queues = list(dict.fromkeys(queue for crew in crews for queue in crew.weights))
+        kinds = [kind.name for kind in self.declared]
+        worker = Worker(self._worker_id(config), queues, kinds, sum(crew.concurrency for crew in crews))
+        presence = Presence(driver.database, worker, listening=lambda: driver.wakeups.listening)
+        presence.open()
+        return [presence]
+
     def consumers(self, driver: PostgresDriver, config: Settings) -> list[Consumer]:
         """One for each crew; and one for the queues of declared kinds that have no crew."""
-        worker_id = config.worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
+        worker_id = self._worker_id(config)
+        return [self._consumer(driver, crew, worker_id) for crew in self._manned(config)]
+
+    def _manned(self, config: Settings) -> list[Crew]:
+        """The crews, and one that the settings ask for, for the queues of declared kinds that have none."""
         manned = {queue for crew in self.crews for queue in crew.weights}
         rest = [queue for queue in self.kinds.queues() if queue not in manned]
         concurrency = config.job_concurrency
         crews = [*self.crews, Crew(dict.fromkeys(rest, 1), concurrency, concurrency, config.job_lease_s, config.stop_timeout_s)]
-        return [self._consumer(driver, crew, worker_id) for crew in crews if crew.weights]
+        return [crew for crew in crews if crew.weights]
+
+    def _worker_id(self, config: Settings) -> str:
+        """Who we say that we are; of a process that was forked another than of its parent."""
+        return config.worker_id or f"{socket.gethostname()}:{os.getpid()}:{self._chance}"
 
     def _consumer(self, driver: PostgresDriver, crew: Crew, worker_id: str) -> Consumer:
         spec = JobsSpec(

@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: False to poll instead.  data_dir: where the embedded PostgreSQL keeps its data; None: the user's own place.
     max_connections: how many the pool of clients and handlers may hold.  max_message_bytes: the longest body that a client sends.
     worker_id: who a worker of jobs says that he is; None: host, process and some chance.
-    poll_interval_s: how often idle workers look for work that no notification told them of; None: 5 s, and 1.05 s where
+    poll_interval_s: how often idle workers look for work that no notification told them of; None: 5 s, and 1.2 s where
     notifications do not arrive.  max_retries: of jobs whose kind does not say.
     job_concurrency: jobs that a worker runs at once, of queues without workers of their own.  job_lease_s: how long after its
     worker's death a job is handed out again.  stop_timeout_s: how long jobs that run may take to end when it is stopped.

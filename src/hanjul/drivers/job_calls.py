@@ -62,6 +62,26 @@ def ready(queues: Sequence[str]) -> Call[tuple[str, float]]:
     return Call("hanjul.ready_jobs", {"queues text[]": list(queues)}, row=lambda queue, due_in_s: (queue, due_in_s))
 
 
+def worker_seen(
+    worker_id: str, queues: Sequence[str], kinds: Sequence[str], concurrency: int, host: str, pid: int, version: str
+) -> Call[None]:
+    args = {
+        "id text": worker_id,
+        "queues text[]": list(queues),
+        "kinds text[]": list(kinds),
+        "concurrency integer": concurrency,
+        "host text": host,
+        "pid integer": pid,
+        "version text": version,
+    }
+    return Call("hanjul.worker_seen", args, row=lambda _nothing: None, repeatable=True)
+
+
+def worker_stopped(worker_id: str, host: str, pid: int) -> Call[None]:
+    args = {"id text": worker_id, "host text": host, "pid integer": pid}
+    return Call("hanjul.worker_stopped", args, row=lambda _nothing: None, repeatable=True)
+
+
 def _pairs(jobs: Some) -> dict[str, object]:
     return {"ids uuid[]": [job.id for job in jobs], "attempts integer[]": [job.fence for job in jobs]}
 

@@ -2,6 +2,18 @@
 
 from hanjul.jobs.client import Handle, Jobs
 from hanjul.jobs.declared import Declared
-from hanjul.jobs.rows import JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Unique
+from hanjul.jobs.rows import Cause, JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Unique, WorkerRecord
 
-__all__ = ["Declared", "Handle", "JobCount", "JobRecord", "Jobs", "Once", "ProcessingJob", "QueueStatus", "Unique"]
+__all__ = [
+    "Cause",
+    "Declared",
+    "Handle",
+    "JobCount",
+    "JobRecord",
+    "Jobs",
+    "Once",
+    "ProcessingJob",
+    "QueueStatus",
+    "Unique",
+    "WorkerRecord",
+]

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from hanjul.jobs.rows import JobCount, JobRecord, ProcessingJob, QueueStatus
+from hanjul.jobs.rows import Cause, JobCount, JobRecord, ProcessingJob, QueueStatus, WorkerRecord
 from hanjul.model.call import Call
 
 
@@ -43,6 +43,14 @@ def queue_status() -> Call[QueueStatus]:
 def processing_jobs(of_queue: str | None, qty: int, before: UUID | None) -> Call[ProcessingJob]:
     args = {"of_queue text": of_queue, "qty integer": qty, "before uuid": before}
     return Call("hanjul.processing_jobs", args, row=ProcessingJob, repeatable=True)
+
+
+def explain_job(job_id: UUID) -> Call[Cause]:
+    return Call("hanjul.explain_job", {"id uuid": job_id}, row=Cause, repeatable=True)
+
+
+def workers() -> Call[WorkerRecord]:
+    return Call("hanjul.workers", {}, row=WorkerRecord, repeatable=True)
 
 
 def cancel_job(job_id: UUID) -> Call[str]:

@@ -12,7 +12,7 @@ from hanjul.jobs import calls
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.pacing import pace
 from hanjul.jobs.request import Limits, Options, request_hash, written
-from hanjul.jobs.rows import JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Status, Unique
+from hanjul.jobs.rows import Cause, JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Status, Unique, WorkerRecord
 from hanjul.jobs.schedules import Schedules
 from hanjul.model.database import Database
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
@@ -47,6 +47,10 @@ class Handle:
     async def cancel(self) -> Status:
         """As Jobs.cancel."""
         return await self._jobs.cancel(self.id)
+
+    async def explain(self) -> Sequence[Cause]:
+        """As Jobs.explain."""
+        return await self._jobs.explain(self.id)
 
     def __repr__(self) -> str:
         return f"Handle({str(self.id)!r})"
@@ -192,6 +196,14 @@ class Jobs:
         since = None if before is None else _uuid(before)
         return await self._database.rows(calls.processing_jobs(queue, limit, since))
 
+    async def explain(self, job_id: UUID | str) -> Sequence[Cause]:
+        """Why it does not run, or how it does, or how it ended: every cause, the decisive one first. Raises JobNotFound."""
+        return await self._database.rows(calls.explain_job(_uuid(job_id)))
+
+    async def workers(self) -> Sequence[WorkerRecord]:
+        """The processes that work on jobs, newest first."""
+        return await self._database.rows(calls.workers())
+
     async def result(self, job_id: UUID | str, *, timeout_s: float | None = None, into: Any = Any) -> Any:
         """As Handle.result."""
         async for _ in pace(timeout_s):
@@ -221,6 +233,18 @@ class Jobs:
     async def resume(self, queue: str) -> None:
         """Hand out its jobs again."""
         await self._database.rows(calls.resume_queue(queue))
+
+    async def rescue(self) -> int:
+        """Take care of the jobs whose lease has ended, now; how many there were. Workers and their leader do it anyway."""
+        [rescued] = await self._database.rows(calls.rescue_stale_jobs())
+        return rescued
+
+    async def prune(self, older_than: timedelta) -> int:
+        """Forget jobs that ended before then, day by day; how many days were dropped. Raises BadInput."""
+        if not isinstance(older_than, timedelta):
+            raise BadInput(f"older_than must be a timedelta, not {older_than!r}")
+        [days] = await self._database.rows(calls.prune(f"{older_than.total_seconds():f} seconds"))
+        return days
 
     @asynccontextmanager
     async def _within(self, tx: object) -> AsyncIterator[object]:

@@ -12,7 +12,7 @@ from hanjul.jobs import calls
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.pacing import pace_sync
 from hanjul.jobs.request import Limits, Options, request_hash, written
-from hanjul.jobs.rows import JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Status, Unique
+from hanjul.jobs.rows import Cause, JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Status, Unique, WorkerRecord
 from hanjul.jobs.schedules_sync import SchedulesSync
 from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
@@ -47,6 +47,10 @@ class HandleSync:
     def cancel(self) -> Status:
         """As JobsSync.cancel."""
         return self._jobs.cancel(self.id)
+
+    def explain(self) -> Sequence[Cause]:
+        """As JobsSync.explain."""
+        return self._jobs.explain(self.id)
 
     def __repr__(self) -> str:
         return f"HandleSync({str(self.id)!r})"
@@ -197,6 +201,14 @@ class JobsSync:
         since = None if before is None else _uuid(before)
         return self._database.rows(calls.processing_jobs(queue, limit, since))
 
+    def explain(self, job_id: UUID | str) -> Sequence[Cause]:
+        """Why it does not run, or how it does, or how it ended: every cause, the decisive one first. Raises JobNotFound."""
+        return self._database.rows(calls.explain_job(_uuid(job_id)))
+
+    def workers(self) -> Sequence[WorkerRecord]:
+        """The processes that work on jobs, newest first."""
+        return self._database.rows(calls.workers())
+
     def result(self, job_id: UUID | str, *, timeout_s: float | None = None, into: Any = Any) -> Any:
         """As HandleSync.result."""
         for _ in pace_sync(timeout_s):
@@ -226,6 +238,18 @@ class JobsSync:
     def resume(self, queue: str) -> None:
         """Hand out its jobs again."""
         self._database.rows(calls.resume_queue(queue))
+
+    def rescue(self) -> int:
+        """Take care of the jobs whose lease has ended, now; how many there were. Workers and their leader do it anyway."""
+        [rescued] = self._database.rows(calls.rescue_stale_jobs())
+        return rescued
+
+    def prune(self, older_than: timedelta) -> int:
+        """Forget jobs that ended before then, day by day; how many days were dropped. Raises BadInput."""
+        if not isinstance(older_than, timedelta):
+            raise BadInput(f"older_than must be a timedelta, not {older_than!r}")
+        [days] = self._database.rows(calls.prune(f"{older_than.total_seconds():f} seconds"))
+        return days
 
     @contextmanager
     def _within(self, tx: object) -> Iterator[object]:

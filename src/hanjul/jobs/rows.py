@@ -91,6 +91,35 @@ class ProcessingJob(msgspec.Struct, frozen=True):
     cancel_requested_at: datetime | None
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """One reason why a job stands as it does, as `jobs.explain` tells them, the decisive one first.
+
+    cause: a word for programs: ended; running, cancelling, worker_gone, lease_ended; paused, not_due, given_back, retrying,
+    no_worker, unknown_kind, busy, behind, next; unique.  explanation: a sentence for people.
+    since, until: where that is known.
+    """
+
+    cause: str
+    explanation: str
+    since: datetime | None
+    until: datetime | None
+
+
+class WorkerRecord(msgspec.Struct, frozen=True):
+    """A process that works on jobs.  kinds: what it can run; None: anything.  live: it was seen within the last minute."""
+
+    id: str
+    host: str
+    pid: int
+    queues: Sequence[str]
+    kinds: Sequence[str] | None
+    concurrency: int
+    version: str | None
+    started_at: datetime
+    seen_at: datetime
+    live: bool
+
+
 class Once(msgspec.Struct, frozen=True):
     """A request that may arrive twice, and is to make one job: `Once("order-7")`; the second finds the job of the first.
 
