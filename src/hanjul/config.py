@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: False to poll instead.  data_dir: where the embedded PostgreSQL keeps its data; None: the user's own place.
     max_connections: how many the pool of clients and handlers may hold.  max_message_bytes: the longest body that a client sends.
     worker_id: who a worker of jobs says that he is; None: host, process and some chance.
-    poll_interval_s: how often idle workers look for work that no notification told them of; None: 5 s, and 1.2 s where
+    poll_interval_s: how often idle workers look for work that no notification told them of; None: 5 s, and 1.3 s where
     notifications do not arrive.  max_retries: of jobs whose kind does not say.
     job_concurrency: jobs that a worker runs at once, of queues without workers of their own.  job_lease_s: how long after its
     worker's death a job is handed out again.  stop_timeout_s: how long jobs that run may take to end when it is stopped.
@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job_lease_s: float = 30.0
     stop_timeout_s: float = 10.0
     api_token: str | None = None
-    history_days: float = 30.0
+    history_days: int = 30
 
     def __post_init__(self) -> None:
         if self.max_connections < 2:
@@ -78,8 +78,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InvalidSettings(f"job_lease_s must be from 0.1 to 86400, not {self.job_lease_s}")
         if not 0 <= self.stop_timeout_s <= 86_400:
             raise InvalidSettings(f"stop_timeout_s must be from 0 to 86400, not {self.stop_timeout_s}")
-        if not 0 <= self.history_days <= 36_500:
-            raise InvalidSettings(f"history_days must be from 0 to 36500, not {self.history_days}")
+        if not 1 <= self.history_days <= 36_500:
+            raise InvalidSettings(f"history_days must be from 1 to 36500, not {self.history_days}")
 
 
 def settings(environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:

@@ -64,14 +64,14 @@ class Maintenance:
     """
 
     def __init__(
-        self, database: Database, holder: str, *, listening: Callable[[], bool], lease_s: float, history_days: float
+        self, database: Database, holder: str, *, listening: Callable[[], bool], lease_s: float, history_days: int
     ) -> None:
         self.leads = False
         self._database, self._holder, self._listening = database, holder, listening
         self._chores = [
             _Chore("keeping days", HOUR_S, maintenance_calls.keep_days),
             _Chore("rescuing jobs", max(SHORTEST_RESCUE_S, lease_s), maintenance_calls.rescue_stale_jobs),
-            _Chore("pruning history", HOUR_S, lambda: maintenance_calls.prune(f"{history_days:f} days")),
+            _Chore("pruning history", HOUR_S, lambda: maintenance_calls.prune(f"{history_days} days")),
         ]
         self._said: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None

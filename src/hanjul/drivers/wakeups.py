@@ -25,7 +25,7 @@ _log = logging.getLogger("hanjul.wakeups")
 
 FIRST_POLL_S = 0.05
 LISTENING_POLL_S = 5.0
-POLLING_POLL_S = 1.2
+POLLING_POLL_S = 1.3
 """The caps: where notifications arrive, and where they do not (under one query a second either way)."""
 ANSWER_S = 5.0
 """How long a poll may take before its connection counts as dead."""
