@@ -3,9 +3,11 @@
 from hanjul.jobs.client import Handle, Jobs
 from hanjul.jobs.declared import Declared
 from hanjul.jobs.rows import Cause, JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Unique, WorkerRecord
+from hanjul.jobs.schedule import Cron, Schedule, next_ticks
 
 __all__ = [
     "Cause",
+    "Cron",
     "Declared",
     "Handle",
     "JobCount",
@@ -14,6 +16,8 @@ __all__ = [
     "Once",
     "ProcessingJob",
     "QueueStatus",
+    "Schedule",
     "Unique",
     "WorkerRecord",
+    "next_ticks",
 ]
