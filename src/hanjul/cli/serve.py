@@ -9,15 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from hanjul.app import App
-from hanjul.clients import address
-from hanjul.config import settings
+from hanjul.cli.status_api import Serving, nothing, serving
+from hanjul.clients import address, connect_jobs
+from hanjul.config import Settings, settings
 from hanjul.model.errors import InvalidSettings, Unavailable
 from hanjul.observe import set_up
 from hanjul.postgres.conninfo import without_password
@@ -54,34 +55,45 @@ def worker(target: str, log_level: str, *, json_logs: bool) -> None:
     """
     set_up(log_level.upper(), as_json=json_logs)
     app = load(target)
-    if not app.specs:
-        raise InvalidSettings(f'{target} declares no consumer; decorate a function with @app.consumer("queue")')
+    if app.idle:
+        raise InvalidSettings(
+            f'{target} declares no consumer and no job; decorate a function with @app.consumer("queue") or @app.job()'
+        )
     _run(_serve(app))
 
 
 @click.command(short_help="Everything in one process.")
 @click.argument("target", metavar="[MODULE:APP]", required=False)
+@click.option(
+    "--host", help="Where the status API listens; beyond this machine only with HANJUL_API_TOKEN.  [default: 127.0.0.1]"
+)
+@click.option("--port", type=click.IntRange(0, 65535), help="Its port; 0: any.  [default: 4270, or if that is taken another]")
+@click.option("--no-api", is_flag=True, help="Serve no status API.")
 @level
 @json_logs
-def up(target: str | None, log_level: str, *, json_logs: bool) -> None:
-    """Everything in one process: the embedded PostgreSQL if need be, the schema, and the consumers of an app.
+def up(target: str | None, host: str | None, port: int | None, log_level: str, *, no_api: bool, json_logs: bool) -> None:
+    """Everything in one process: the embedded PostgreSQL if need be, the schema, the consumers of an app, the status API.
 
     \b
     Examples:
       hanjul up
       hanjul up myproject.tasks:app
+      HANJUL_API_TOKEN=... hanjul up myproject.tasks:app --host 0.0.0.0 --port 8000
     """
     set_up(log_level.upper(), as_json=json_logs)
     app = None if target is None else load(target)
-    main = _until_signalled if app is None or app.idle else partial(_serve, app)
     config = settings() if app is None else app.settings
     if config is None:  # an app on the memory driver
-        _run(main())
+        if host is not None or port is not None:
+            raise InvalidSettings("the status API shows jobs, which need the postgres driver")
+        _run(_until_signalled(None, nothing) if app is None or app.idle else _serve(app))
         return
     with address(config) as url:
         ensure_current(url)
         _tell_where(url, is_embedded=config.database_url is None)
-        _run(main())
+        api = serving(config, host, port, wanted=not no_api)
+        at = msgspec.structs.replace(config, database_url=url)
+        _run(_until_signalled(at, api) if app is None or app.idle else _serve(app, api))
 
 
 def load(target: str) -> App:
@@ -111,8 +123,8 @@ def _tell_where(url: str, *, is_embedded: bool) -> None:
     click.echo(f"or give it to other programs:\n    export DATABASE_URL={url}\nCtrl-C stops it.")
 
 
-async def _serve(app: App) -> bool:
-    """Run the app's consumers until a signal; True if all was drained."""
+async def _serve(app: App, api: Serving = nothing) -> bool:
+    """Run the app's consumers, and the API, until a signal; True if all was drained."""
     stop = _on_signals(app.cut)
     if not await _started(app, stop):
         return True
@@ -122,7 +134,8 @@ async def _serve(app: App) -> bool:
             "consuming queue %r with %s: concurrency %d, prefetch %d, lease %g s",
             consumer.source.queue, spec.handler.name, spec.concurrency, spec.prefetch, spec.lease_s,
         )  # fmt: skip
-    await stop.wait()
+    async with api(app):
+        await stop.wait()
     _log.info("stopping: no new messages, waiting for the handlers that run")
     drained = await app.stop()
     for consumer in app.consumers:
@@ -148,8 +161,14 @@ async def _started(app: App, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _until_signalled() -> bool:
-    await _on_signals(lambda: None).wait()
+async def _until_signalled(config: Settings | None, api: Serving) -> bool:
+    """Serve the API alone."""
+    stop = _on_signals(lambda: None)
+    if config is None or api is nothing:
+        await stop.wait()
+        return True
+    async with connect_jobs(config=config) as jobs, api(jobs):
+        await stop.wait()
     return True
 
 
