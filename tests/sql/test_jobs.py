@@ -353,12 +353,12 @@ def test_a_job_that_is_given_back_has_not_failed(db, job):
     assert db.rows(FETCH) == [(job, 2)]
 
 
-def test_a_job_that_is_given_back_keeps_its_place_in_the_queue(db, job):
+def test_a_job_that_is_given_back_keeps_its_place_in_the_queue(db, connect, job):
     db.run("select hanjul.enqueue_job('younger')")
 
     db.run("select hanjul.release_jobs(array[%s]::uuid[], '{1}')", job)
 
-    assert db.rows(FETCH) == [(job, 2)]
+    assert connect().rows(FETCH) == [(job, 2)]  # who has just passed that place looks there again at its next sweep
 
 
 SETTLEMENTS = {
@@ -408,6 +408,15 @@ def test_a_batch_settles_what_it_may_and_returns_the_rest(db):
 
     assert sorted(refused) == sorted([(ids[0], 1, 1, "completed"), (ids[2], 2, 1, "processing"), (nobody, 1, None, None)])
     assert db.column("select kind from hanjul.job") == ["c"]
+
+
+def test_a_batch_with_an_old_attempt_beside_the_newest_settles_that_and_returns_the_old_one(db, job):
+    lapse(db)
+    db.run(FETCH)
+
+    refused = db.rows("select attempt, held_by, status from hanjul.complete_jobs(array[%s, %s]::uuid[], '{1,2}')", job, job)
+
+    assert refused == [(1, 2, "completed")]
 
 
 def test_a_heartbeat_keeps_the_lease_and_tells_progress(db, job):
@@ -494,6 +503,15 @@ def test_a_running_job_that_is_done_before_it_is_cancelled_is_completed(db, job)
     db.run("select hanjul.complete_job(%s, 1)", job)
 
     assert status(db, job) == [("completed", 0, None)]
+
+
+def test_a_job_to_be_cancelled_that_is_given_back_is_cancelled(db, job):
+    db.run("select hanjul.cancel_job(%s)", job)
+
+    assert db.rows("select * from hanjul.release_jobs(array[%s]::uuid[], '{1}')", job) == []
+
+    assert status(db, job)[0][0] == "cancelled"
+    assert db.rows(FETCH) == []
 
 
 def test_a_job_to_be_cancelled_whose_worker_died_is_cancelled(db, job):
@@ -765,3 +783,11 @@ def test_a_queue_says_when_it_is_worth_to_look_again(db):
 
     db.run("select * from hanjul.fetch_next_job('w1', lease_s => 60)")
     assert db.rows(ready) == [("default", pytest.approx(60, abs=10))]
+
+
+def test_a_poll_is_not_woken_by_jobs_that_nobody_is_given_any_more(db, job):
+    db.run("update hanjul.job set retry_count = max_retries")
+    lapse(db)
+
+    assert db.rows(FETCH) == []
+    assert db.rows("select * from hanjul.ready_jobs('{default}')") == []

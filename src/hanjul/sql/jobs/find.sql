@@ -25,7 +25,7 @@ returns setof hanjul.job_queue language sql stable set search_path = pg_catalog,
 $$;
 
 -- ready_jobs(queues): seconds until each queue's next job is due, or a lease ends; 0 or less: now. Queues with nothing, and
--- paused ones, are left out.
+-- paused ones, are left out, and so are leases whose end makes no job ready: their jobs have no retries left (rescue.sql).
 create or replace function hanjul.ready_jobs(queues text[])
 returns table (queue text, due_in_s double precision)
 language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
@@ -45,7 +45,9 @@ begin
                 (select j.run_at from hanjul.job j
                  where j.queue = ready_jobs.queue and j.priority = lane and j.run_at > ts order by j.run_at, j.id limit 1),
                 (select min(h.at) from (
-                    select case j.status when 'pending' then j.run_at else j.leased_until end as at from hanjul.job j
+                    select case when j.status = 'pending' then j.run_at
+                                when j.retry_count < j.max_retries and j.cancel_requested_at is null then j.leased_until end as at
+                    from hanjul.job j
                     where j.queue = ready_jobs.queue and j.priority = lane and j.run_at <= ts order by j.run_at, j.id limit 1000) h));
             exit when next_at <= ts;
             lane := (select j.priority from hanjul.job j

@@ -57,17 +57,21 @@ begin
 end
 $$;
 
--- release_jobs(ids, attempts, delays_s): given back: no failure is counted. error_messages: why, for whoever looks.
+-- release_jobs(ids, attempts, delays_s): given back: no failure is counted. Who was to be cancelled is, now that his attempt
+-- has ended. error_messages: why, for whoever looks.
 create or replace function hanjul.release_jobs(
     ids uuid[], attempts integer[], delays_s double precision[] default null, error_messages text[] default null)
 returns table (id uuid, attempt integer, held_by integer, status text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     locked uuid[] := hanjul._lock_jobs(ids);
+    back uuid[];
 begin
-    return query select * from hanjul._refused(ids, attempts, hanjul._put_back(
-        ids, ids, attempts, error_messages, array(select coalesce(d, 0) from unnest(coalesce(delays_s, array_fill(0::double precision, array[cardinality(ids)]))) d),
-        failures => 0));
+    back := hanjul._put_back(
+        array(select j.id from hanjul.job j where j.id = any (locked) and j.cancel_requested_at is null),
+        ids, attempts, error_messages, array(select coalesce(d, 0) from unnest(coalesce(delays_s, array_fill(0::double precision, array[cardinality(ids)]))) d),
+        failures => 0);
+    return query select * from hanjul._refused(ids, attempts, back || hanjul._end_jobs(ids, attempts, 'cancelled', null, error_messages));
 end
 $$;
 
@@ -192,7 +196,8 @@ begin
 end
 $$;
 
--- _refused(ids, attempts, settled): the pairs whose ids are not among the settled.
+-- _refused(ids, attempts, settled): the pairs whose ids are not among the settled, and those that name an earlier attempt of one
+-- that is: a worker that was frozen may have both.
 create or replace function hanjul._refused(ids uuid[], attempts integer[], settled uuid[])
 returns table (id uuid, attempt integer, held_by integer, status text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -203,7 +208,7 @@ begin
     return query
         select g.id, g.attempt, f.attempt, f.status
         from unnest(ids, attempts) g (id, attempt) left join lateral hanjul._find_job(g.id) f on true
-        where g.id <> all (coalesce(settled, '{}'));
+        where g.id <> all (coalesce(settled, '{}')) or g.attempt <> f.attempt;
 end
 $$;
 
