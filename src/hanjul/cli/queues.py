@@ -1,15 +1,12 @@
 """`hanjul queue ...`: look at queues, and put things right."""
 
-from typing import Any
-
 import click
-import msgspec
 
+from hanjul.cli.input import json_text, json_value
 from hanjul.cli.output import as_json, show
 from hanjul.clients import connect_sync, migrated_address
 from hanjul.config import settings
 from hanjul.model.call import Call
-from hanjul.model.errors import InvalidMessage
 from hanjul.model.names import queue_name
 from hanjul.postgres.database_sync import DatabaseSync
 
@@ -67,8 +64,8 @@ def list_(*, as_json: bool) -> None:
 @click.option("--headers", help="A JSON object, given to every message.")
 def send(queue: str, messages: tuple[str, ...], delay: float, headers: str | None) -> None:
     """Send messages, each one JSON; prints their ids."""
-    heads = None if headers is None else [_value("--headers", headers)] * len(messages)
-    bodies = [_raw("the message", text) for text in messages]
+    heads = None if headers is None else [json_value("--headers", headers)] * len(messages)
+    bodies = [json_text("the message", text) for text in messages]
     with connect_sync() as queues:
         ids = queues.send_batch(queue, bodies, headers=heads, delay=delay)
     for msg_id in ids:
@@ -190,19 +187,6 @@ def _change_rights(function: str, queue: str, role: str, kind: str) -> None:
     arguments = {"queue_name text": queue_name(queue), "role text": role, "as_what text": kind}
     with migrated_address(settings()) as url, DatabaseSync(url, max_connections=1) as database:
         database.rows(Call(function, arguments, row=lambda _nothing: None, repeatable=True))
-
-
-def _raw(what: str, text: str) -> msgspec.Raw:
-    """The text itself, known to be JSON: what was typed is what is sent, to the last digit."""
-    _value(what, text)
-    return msgspec.Raw(text.encode())
-
-
-def _value(what: str, text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise InvalidMessage(f'{what} {text!r} is not JSON ({error}); quote it for the shell: \'{{"to": "ada"}}\'') from None
 
 
 def _confirm(question: str, *, yes: bool) -> None:

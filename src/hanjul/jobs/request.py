@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ def written(kind: Declared, payload: object, options: Options, limits: Limits) -
         "delay_s": _seconds(options.delay),
         "priority": kind.priority if options.priority is None else options.priority,
         "max_retries": limits.max_retries if max_retries is None else max_retries,
-        "timeout_s": options.timeout_s,
+        "timeout_s": _finite("timeout_s", options.timeout_s),
         "key": options.key,
         "metadata": None if options.metadata is None else msgspec.Raw(encoded(options.metadata)),
     }
@@ -94,4 +95,10 @@ def _seconds(delay: float | timedelta | None) -> float | None:
         return delay.total_seconds()
     if delay is not None and (isinstance(delay, bool) or not isinstance(delay, int | float)):
         raise BadInput(f"delay must be seconds or a timedelta, not {delay!r}")
-    return delay
+    return _finite("delay", delay)
+
+
+def _finite(name: str, seconds: float | None) -> float | None:
+    if isinstance(seconds, float) and not isfinite(seconds):
+        raise BadInput(f"{name} must be a number of seconds, not {seconds!r}")  # JSON has none: it would be as if not given
+    return seconds
