@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hanjul import App, Database, Queues, Settings
+from hanjul import App, Database, Job, Queues, Settings
 
 WAIT_LOCKS = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1751215722 and database = (%s)::oid"
 OID = "select oid from pg_database where datname = current_database()"
@@ -76,3 +76,24 @@ async def test_many_clients_share_the_poolers_few_connections(pooled_dsn: str, s
     ids = [msg_id for some in await asyncio.gather(*[client(n) for n in range(10)]) for msg_id in some]
 
     assert sorted(ids) == list(range(1, 101))
+
+
+async def test_behind_a_pooler_one_of_two_apps_leads_and_each_tick_is_enqueued_once(
+    pooled_dsn: str, sql: Callable[..., Any]
+) -> None:
+    apps = [App(pooled_dsn, config=Settings()) for _ in range(2)]
+    ran: list[str] = []
+
+    async def tick(job: Job[Any]) -> None:
+        ran.append(job.metadata["tick"])
+
+    for app in apps:
+        app.cron("* * * * * *")(tick)
+        app.job("tick")(tick)
+    async with asyncio.timeout(30), apps[0], apps[1]:
+        while len(ran) < 4:
+            await asyncio.sleep(0.05)
+        [(leaders,)] = sql("select count(*) from hanjul.leader where leased_until > now()")
+
+    assert leaders == 1
+    assert len(set(ran)) == len(ran)

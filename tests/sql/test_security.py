@@ -74,7 +74,7 @@ EVERY_CALL = [
     "hanjul.set_schedule('daily', '@daily', 'k')",
     "hanjul.list_schedules()",
     "hanjul.due_schedules()",
-    "hanjul.advance_schedule('daily', (select since from hanjul.schedule), null, array[now()], now())",
+    "hanjul.advance_schedule('daily', (select since from hanjul.schedule), null, array[pg_catalog.clock_timestamp()], null)",
     "hanjul.enable_schedule('daily', false)",
     "hanjul.remove_schedule('daily')",
     "hanjul.lead('w', 15)",
