@@ -77,6 +77,34 @@ def test_a_message_of_a_slow_sender_is_read_as_soon_as_it_is_committed(mail, con
     assert mail.column("select message from pgmq.read('mail', 30, 5)") == ["late"]
 
 
+@pytest.fixture
+def late(mail, connect):
+    """A message that the bound has passed while its sender was open, and newer ones; none of them is read yet."""
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '\"late\"', '{\"x-pgmq-group\": \"late\"}'::jsonb)")
+    pass_through(mail, 100)
+    tidy(mail)
+    assert bound(mail) > 1
+    slow.run("commit")
+    mail.run("select pgmq.send_batch('mail', array['2', '3']::jsonb[])")
+    return mail
+
+
+READS = {
+    "read": "select message from pgmq.read('mail', 30, 5)",
+    "pop": "select message from pgmq.pop('mail', 5)",
+    "claim": "select message::jsonb from hanjul.claim('mail', 30, 5)",
+    "groups": "select message from pgmq.read_grouped('mail', 30, 5)",
+    "rounds": "select message from pgmq.read_grouped_rr('mail', 30, 5)",
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_message_of_a_slow_sender_is_not_passed_by_a_read_that_finds_fewer_than_it_wanted(late, read):
+    assert sorted(late.column(READS[read]), key=str) == [2, 3, "late"]
+
+
 def test_a_message_of_a_slow_sender_is_seen_by_peek_which_leaves_it_there(mail, connect):
     slow = connect()
     slow.run("begin")
@@ -142,6 +170,24 @@ def test_a_read_that_is_rolled_back_leaves_its_messages_within_the_bound(mail):
     tidy(mail)
 
     assert mail.column("select message from pgmq.read('mail', 30, 5)") == [2]
+
+
+def test_a_transaction_that_may_have_deleted_moves_it_back_but_not_ahead(mail, connect):
+    round_with_an_id = """do $$ begin perform pg_current_xact_id(); perform pgmq."tidy.mail"(); end $$"""
+    slow = connect()
+    slow.run("begin")
+    slow.run("select pgmq.send('mail', '1')")
+    pass_through(mail, 100)
+    tidy(mail)
+    pass_through(mail, 100)
+    before = bound(mail)
+    mail.run(round_with_an_id)
+    assert bound(mail) == before > 1
+
+    slow.run("commit")
+    mail.run(round_with_an_id)
+
+    assert bound(mail) == 1
 
 
 def test_a_bound_from_a_younger_dump_goes_back(mail):

@@ -243,6 +243,23 @@ def retired(tale: Tale) -> None:
     tale.partitions += [["by_id", "a", "a_by_id_p90", 96.0, 1], ["by_id", "a", "a_by_id_default", None, 0]]
 
 
+def passed_by(tale: Tale, qty: int) -> None:
+    """A message whose sender has kept his transaction open until newer ones were there, which reads of `qty` take first."""
+    tx = tale.did("begin", 0.0, [])
+    tale.sent(1, 0.1, "plain", tx=tx)
+    tale.did("commit", 1.0, [], tx=tx)
+    for msg_id in range(2, 30):
+        tale.sent(msg_id, msg_id / 100, "plain")
+    for msg_id in [*range(2, 30), 1]:
+        at = 2 + msg_id / 50 if msg_id > 1 else 2.7
+        tale.read({msg_id: 1}, at, "plain", qty=qty)
+        tale.removed("delete", msg_id, at + 0.02, "plain")
+
+
+def passed_by_while_newer_ones_were_plenty(tale: Tale) -> None:
+    passed_by(tale, qty=1)
+
+
 RIGHT = (
     done,
     lost_ack,
@@ -262,6 +279,7 @@ RIGHT = (
     routed_while_a_binding_was_made,
     routed_after_a_binding_was_taken_back,
     retired,
+    passed_by_while_newer_ones_were_plenty,
 )
 
 
@@ -533,6 +551,11 @@ def newer_messages_passed_by(tale: Tale) -> None:
         at = 2 + msg_id / 10 if msg_id > 1 else 9
         tale.read({msg_id: 1}, at, "plain", qty=1)
         tale.removed("delete", msg_id, at + 0.02, "plain")
+
+
+@wrong("I11")
+def reads_that_found_too_little_passed_by_what_a_slow_sender_left(tale: Tale) -> None:
+    passed_by(tale, qty=2)
 
 
 @wrong("I12")

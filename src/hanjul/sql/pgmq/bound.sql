@@ -8,12 +8,16 @@
 --   2. note the writers: transactions that hold the lock under which rows are inserted. Every id up to last_id is now
 --      either committed, or of a writer noted here;
 --   3. with a new snapshot, find the oldest message there is. The bound goes there, but not past the last_id of the round
---      before, whose writers are known. A writer of a round before that is still open may bring ids from where the bound
---      stood when it was first seen: when it is gone, the search of step 3 starts there, and finds what it has left.
+--      before, whose writers are known. A writer of a round before that is still open may bring ids from the last_id of
+--      the round before it was first seen: when it is gone, the search of step 3 starts there, and finds what it has left.
+-- So the bound passes ids of nobody but of a writer whom two rounds have seen. What such a writer leaves is below the bound
+-- from its commit until a round is made: by the next read that finds less than it wanted, and while none does, because
+-- newer messages are plenty, by some of those that find enough.
 -- A round works from what the last one committed to pgmq.scan, the bound included: setval is not rolled back, and a
--- dump holds a younger sequence than rows. It is made only in what looks like a transaction of one statement that has
--- written nothing, because it sees its own deletes, and because what it locks should not stay locked. What was noted of a
--- table that was emptied, rewritten or dropped since counts no more: ids may have started again.
+-- dump holds a younger sequence than rows. It is made only in what looks like a transaction of one statement, because what
+-- it locks should not stay locked. One that has an id, and that may have deleted something, a read that has locked what it
+-- found included, sees its own deletes: then the bound can go back, but not ahead, and what is noted is undone where they
+-- are. What was noted of a table that was emptied, rewritten or dropped since counts no more: ids may have started again.
 -- Parked messages (park below) are not read through the bound: they have an index of their own, by the time they are due.
 --
 -- Rights: rounds must see all messages, also those that row-level security hides from the reader, and they must not run
@@ -26,7 +30,8 @@
 -- `tidy`: a round. True if the bound went back, so that a reader should look again. A transaction that is itself about to
 -- insert makes none: it is no writer whom it could note.
 -- `missed`: for a reader that found less than it wanted: true if a slow writer has left messages below the bound
--- meanwhile, and the bound went back to them. Now and then it looks without knowing of a writer.
+-- meanwhile, and the bound went back to them. Where it found nothing, it helps the bound on if there were writers, and
+-- looks now and then without knowing of one; where it found something, it looks for writers whom the bound has passed.
 -- `park`: messages that lie in the way of reads, leased or delayed ones at the old end, go into the part of the index that
 -- is by due time, for good. It costs as much as several reads, so not before thousands are in the way. Called by a read that
 -- took long.
@@ -39,7 +44,7 @@ declare
     bound bigint;
     oldest bigint;
 begin
-    if not pgmq._may_round({name}, {table}, {bound}) then
+    if pg_current_xact_id_if_assigned() is not null or not pgmq._may_round({name}, {table}, {bound}) then
         return;
     end if;
     known := pgmq._known({name}, {table});
@@ -60,7 +65,9 @@ declare
     last_id bigint;
     writers text[];
     writes_itself boolean;
+    only_back boolean := pg_current_xact_id_if_assigned() is not null;
     bound bigint;
+    left_behind bigint;  -- from where on writers that are gone may have left messages
     start bigint;
     oldest bigint;
 begin
@@ -82,12 +89,16 @@ begin
     if known.last_id > last_id then  -- ids have started again
         known := null;
     end if;
+    left_behind := (select min(w.value::bigint) from jsonb_each_text(known.writers) w where w.key <> all (writers));
+    if only_back and left_behind is null then
+        return false;
+    end if;
     start := case
         when random() < 0.1 then 0  -- ids can also be given by hand
-        else least(coalesce(known.bound, 0), (select min(w.value::bigint) from jsonb_each_text(known.writers) w where w.key <> all (writers)))
+        else least(coalesce(known.bound, 0), left_behind)
     end;
     oldest := (select c.msg_id from {q} c where c.due is null and c.msg_id >= start order by c.due, c.msg_id limit 1);
-    oldest := least(oldest, coalesce(known.last_id, 0) + 1);
+    oldest := least(oldest, coalesce(known.last_id, 0) + 1, case when only_back then bound end);
     if oldest <> bound then
         perform setval({bound}, oldest);
     end if;
@@ -96,9 +107,13 @@ begin
 end
     $plan$;
     missed text := $plan$
+declare
+    found_some boolean := pg_current_xact_id_if_assigned() is not null;
 begin
-    if random() < 0.9 and coalesce(
-        (select s.writers = '{}' from pgmq.scan s where s.queue_name = {name} order by s.id desc limit 1), true) then
+    if (found_some or random() < 0.9) and coalesce(
+        (select s.writers = '{}'
+                or found_some and not exists (select from jsonb_each_text(s.writers) w where w.value::bigint < (select b.last_value from {b} b))
+         from pgmq.scan s where s.queue_name = {name} order by s.id desc limit 1), true) then
         return false;
     end if;
     return {tidy}();
@@ -187,8 +202,7 @@ $$;
 create or replace function pgmq._may_round(queue_name text, qtable regclass, btable regclass)
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    return pg_current_xact_id_if_assigned() is null
-           and pgmq._may_tidy(qtable, btable)
+    return pgmq._may_tidy(qtable, btable)
            and pg_try_advisory_xact_lock(1751215723, hashtext(queue_name));
 end
 $$;
@@ -207,12 +221,12 @@ begin
 end
 $$;
 
--- _note_writers(...): remember a round. A writer that is new may have ids from the last round's bound on, or, if its
--- transaction was prepared for a second phase and has changed its name thereby, any.
+-- _note_writers(...): remember a round. A writer that is new may have ids that were given out after the last round, or, if
+-- its transaction was prepared for a second phase and has changed its name thereby, any.
 create or replace function pgmq._note_writers(known pgmq.scan, queue_name text, file oid, bound bigint, last_id bigint, writers text[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    since bigint := least(coalesce(known.bound, 0), bound);
+    since bigint := coalesce(known.last_id + 1, 0);
     noted jsonb := coalesce((select jsonb_object_agg(w, coalesce((known.writers ->> w)::bigint, case when w like '-%' then 0 else since end))
                              from unnest(writers) w), '{}');
 begin

@@ -41,7 +41,7 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
                     order by c.due, c.msg_id limit qty - cardinality(ids) for update skip locked);
             end if;
         end if;
-        exit when cardinality(ids) >= qty or qty is null or qty <= 0 or not {missed}();
+        exit when look = 2 or cardinality(ids) >= qty or qty is null or qty <= 0 or not {missed}();
     end loop;
     if clock_timestamp() > ts + interval ''2 milliseconds'' then
         perform {park}();

@@ -148,10 +148,10 @@ declare
     enough integer := 500 + 2 * least($2, 10000);
     candidate record;
     tried bigint[];
-    ids bigint[] := '{}';
+    ids bigint[];
     part bigint[];
-    open_groups bigint[] := '{}';  -- those that we hold and that may have more
-    lasts bigint[] := '{}';        -- the newest message taken of each
+    open_groups bigint[];  -- those that we hold and that may have more
+    lasts bigint[];        -- the newest message taken of each
     held record;
     depth integer := $3;
 begin
@@ -163,6 +163,9 @@ begin
     end if;
     for look in 1 .. 2 loop
         tried := '{}';
+        ids := '{}';
+        open_groups := '{}';
+        lasts := '{}';
         for candidate in {groups} loop
             continue when candidate.grp = any (tried);
             tried := tried || candidate.grp;
@@ -173,7 +176,7 @@ begin
             lasts := lasts || part[cardinality(part)];
             exit when cardinality(ids) >= $2;
         end loop;
-        exit when cardinality(ids) > 0 or not {missed}();
+        exit when look = 2 or cardinality(ids) >= $2 or not {missed}();  -- what it has locked it can take again
     end loop;
     while $4 and cardinality(open_groups) > 0 and cardinality(ids) < $2 loop  -- as many layers as fill at once
         depth := greatest(($2 - cardinality(ids)) / cardinality(open_groups), 1);
