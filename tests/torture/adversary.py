@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,13 +50,14 @@ class Company:
     nursery: Nursery
     scene: Scene
     link: Proxy
+    cast: Mapping[str, tuple[int, Sequence[str]]] = field(default_factory=lambda: CAST)
     actors: list[Actor] = field(default_factory=list)
     deaths: int = 0
     serial: int = 0
 
     def assemble(self) -> None:
         """Start everybody."""
-        for role, (seats, queues) in CAST.items():
+        for role, (seats, queues) in self.cast.items():
             if not self.scene.among(queues):
                 continue
             self.actors += [Actor(role, seat, self._start(role, seat)) for seat in range(seats)]

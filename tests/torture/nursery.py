@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.torture import keeper, leaser, producer, reader, worker
+from tests.torture.jobs import worker as job_worker
 from tests.torture.scene import Scene
 
 ROLES = {
@@ -20,6 +21,7 @@ ROLES = {
     "leaser": leaser.main,
     "worker": worker.main,
     "keeper": keeper.main,
+    "job worker": job_worker.main,
 }
 
 

@@ -49,14 +49,14 @@ def play(
 
 def _acts(company: Company, adversary: Adversary, seconds: float, drain_s: float, watch: Callable[[], None]) -> Counter[str]:
     directory = Path(company.scene.directory)
-    for _ in _ticks(company, seconds):
+    for _ in ticks(company, seconds):
         adversary.strike()
         watch()
     adversary.heal()
     company.thaw(all_of_them=True)
     (directory / "drain").touch()
-    with _connected(company.scene.dsn) as conn:
-        for _ in _ticks(company, drain_s):
+    with connected(company.scene.dsn) as conn:
+        for _ in ticks(company, drain_s):
             if unfinished(conn) == 0:
                 break
             time.sleep(0.05)
@@ -69,7 +69,8 @@ def _acts(company: Company, adversary: Adversary, seconds: float, drain_s: float
     return adversary.count
 
 
-def _ticks(company: Company, seconds: float) -> Iterator[None]:
+def ticks(company: Company, seconds: float) -> Iterator[None]:
+    """So many seconds, again and again: the dead are replaced, and who was frozen long enough goes on."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         company.thaw()
@@ -79,7 +80,7 @@ def _ticks(company: Company, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _connected(dsn: str) -> "Iterator[psycopg.Connection[Any]]":
+def connected(dsn: str) -> "Iterator[psycopg.Connection[Any]]":
     """Our own connection, as soon as the server is up."""
     deadline = time.monotonic() + 60
     while True:
