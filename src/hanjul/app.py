@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hanjul.app_jobs import AppJobs
     from hanjul.drivers.memory import MemoryDriver
     from hanjul.jobs.client import Jobs
-    from hanjul.jobs.rows import Unique
+    from hanjul.jobs.rows import JobRecord, Unique
     from hanjul.jobs.schedule import Missed
 
 LOOP_CONNECTIONS = 3
@@ -298,6 +298,24 @@ class App:
             self._stop.set()
             await self._running
         return self._drained
+
+    async def work_off(self) -> "Sequence[JobRecord]":
+        """Run the jobs that are due, and what those enqueue, one at a time; the jobs that ran, as they stand then.
+
+        Of the queues that the app works on, without starting it: for tests, and for programs that a clock starts. Consumers
+        and schedules rest. Raises InvalidSettings while the app runs, and if it declares no jobs.
+        """
+        if self._running is not None and not self._running.done():
+            raise InvalidSettings("this app runs: its workers take the jobs")
+        if self._jobs is None:
+            raise InvalidSettings("this app declares no jobs; decorate a function with @app.job()")
+        try:
+            async with self._sources():
+                assert self._driver is not None  # noqa: S101  (apps with jobs are on postgres)
+                assert self._settings is not None  # noqa: S101
+                return await self._jobs.work_off(self._driver, self._settings, self.jobs)
+        finally:
+            self._queues = self._driver = self._settings = self._jobs_client = None
 
     def cut(self) -> None:
         """Stop at once: running handlers are cancelled, their messages released."""

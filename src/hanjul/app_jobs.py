@@ -10,13 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 from hanjul.config import Settings
-from hanjul.drivers.jobs import JobSource
+from hanjul.drivers.jobs import DueJobs, JobSource
 from hanjul.drivers.maintenance import Maintenance
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.drivers.presence import Presence, Worker
 from hanjul.jobs.client import Jobs
 from hanjul.jobs.declared import Declared, declared_as
-from hanjul.jobs.rows import Unique
+from hanjul.jobs.rows import JobRecord, Unique
 from hanjul.jobs.schedule import Cron
 from hanjul.model.backoff import Retry
 from hanjul.model.errors import BadInput, InvalidSettings
@@ -147,6 +147,23 @@ class AppJobs:
         worker_id = self._worker_id(config)
         return [self._consumer(driver, crew, worker_id) for crew in self._manned(config)]
 
+    async def work_off(self, driver: PostgresDriver, config: Settings, jobs: Jobs) -> list[JobRecord]:
+        """Run what is due, one job at a time, until nothing is; the jobs that ran, as they stand then."""
+        queues = dict.fromkeys([queue for crew in self._manned(config) for queue in crew.weights], 1)
+        alone = Crew(queues, 1, 1, config.job_lease_s, stop_timeout_s=86_400)
+        ran: dict[str, None] = {}
+        while True:
+            source = DueJobs(driver, queues, worker_id=self._worker_id(config))
+            if not await source.any_due():
+                return [await jobs.get(job_id) for job_id in ran]
+            consumer = Consumer(self._spec(alone), source)
+            await consumer.start()
+            try:
+                await source.dry.wait()
+            finally:
+                await consumer.stop()
+            ran |= dict.fromkeys(source.handed_out)
+
     def _manned(self, config: Settings) -> list[Crew]:
         """The crews, and one that the settings ask for, for the queues of declared kinds that have none."""
         manned = {queue for crew in self.crews for queue in crew.weights}
@@ -160,7 +177,10 @@ class AppJobs:
         return config.worker_id or f"{socket.gethostname()}:{os.getpid()}:{self._chance}"
 
     def _consumer(self, driver: PostgresDriver, crew: Crew, worker_id: str) -> Consumer:
-        spec = JobsSpec(
+        return Consumer(self._spec(crew), JobSource(driver, crew.weights, worker_id=worker_id))
+
+    def _spec(self, crew: Crew) -> JobsSpec:
+        return JobsSpec(
             queue="jobs",
             handler=self.kinds,
             concurrency=crew.concurrency,
@@ -168,7 +188,6 @@ class AppJobs:
             lease_s=crew.lease_s,
             stop_timeout_s=crew.stop_timeout_s,
         )
-        return Consumer(spec, JobSource(driver, crew.weights, worker_id=worker_id))
 
 
 def _handler(function: Callable[..., Any], executor: str) -> Handler:

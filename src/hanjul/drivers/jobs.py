@@ -125,6 +125,34 @@ class JobSource:
         await self._database.rows(job_calls.heartbeat(job, self._lease_s, progress, note and storable(note)))
 
 
+class DueJobs(JobSource):
+    """The jobs that are due, to their end: for those who work them off, and then stop.
+
+    handed_out: the ids, in their order.  dry: set when there was none left.
+    """
+
+    def __init__(self, driver: PostgresDriver, weights: Mapping[str, int], *, worker_id: str) -> None:
+        super().__init__(driver, weights, worker_id=worker_id)
+        self.handed_out: list[str] = []
+        self.dry = asyncio.Event()
+
+    async def fetch(self, limit: int, lease_s: float) -> list[Delivery[Any]]:
+        """As of every source; noted."""
+        jobs = await super().fetch(limit, lease_s)
+        self.handed_out += [job.id for job in jobs]
+        return jobs
+
+    async def wait(self) -> None:
+        """There was none: tell, and wait to be stopped."""
+        self.dry.set()
+        await asyncio.Event().wait()
+
+    async def any_due(self) -> bool:
+        """Whether there is one now, or a lease that has ended."""
+        ready = await self._database.rows(job_calls.ready(list(self._weights)))
+        return any(due_in_s <= 0 for _queue, due_in_s in ready)
+
+
 class JobRenewer:
     """Renews leases of jobs over a connection of its own, so that nothing else can hold it up."""
 
