@@ -15,6 +15,11 @@ from hanjul.model.database import Database
 MOST = 1000
 """How many waiting jobs assert_enqueued looks at, the newest."""
 
+JOBS_AGE = """
+    update hanjul.job
+    set run_at = run_at - make_interval(secs => %(seconds)s), leased_until = leased_until - make_interval(secs => %(seconds)s)"""
+KEYS_AGE = "update hanjul.job_unique set created_at = created_at - make_interval(secs => %(seconds)s)"
+
 
 class WorksOff(Protocol):
     """An app that has jobs: hanjul.App."""
@@ -75,10 +80,6 @@ async def move_time(database: Database, seconds: float) -> None:
 
     database: an open hanjul.Database. A worker that runs already may need a second to see it.
     """
-    ago = "make_interval(secs => %(seconds)s)"
     async with database.transaction() as conn:
-        for statement in (
-            f"update hanjul.job set run_at = run_at - {ago}, leased_until = leased_until - {ago}",
-            f"update hanjul.job_unique set created_at = created_at - {ago}",
-        ):
+        for statement in JOBS_AGE, KEYS_AGE:
             await conn.execute(statement, {"seconds": seconds})
