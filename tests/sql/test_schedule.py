@@ -290,19 +290,25 @@ def test_who_does_not_lead_waits_for_nobody(db, connect):
     assert not leads(other, "b")
 
 
+def test_who_does_not_lead_hears_when_it_may(db):
+    leads(db, "a", 15)
+
+    assert 10 < db.one("select due_in_s from hanjul.lead('b', 15)") <= 15
+
+
 def test_a_leader_hears_of_counts_and_of_the_next_tick(db):
-    assert db.rows("select noted, tick_in_s from hanjul.lead('a', 15)") == [(False, None)]
+    assert db.rows("select noted, due_in_s from hanjul.lead('a', 15)") == [(False, None)]
     db.run("select hanjul.enqueue_job('k'), hanjul.set_schedule('n', '@daily', 'k')")
-    assert db.rows("select noted, tick_in_s from hanjul.lead('a', 15)") == [(True, 0.0)]
+    assert db.rows("select noted, due_in_s from hanjul.lead('a', 15)") == [(True, 0.0)]
 
     db.run("select hanjul.roll_up()")
     db.run("update hanjul.schedule set next_tick = clock_timestamp() + interval '1 minute'")
 
-    [(noted, tick_in_s)] = db.rows("select noted, tick_in_s from hanjul.lead('a', 15)")
+    [(noted, due_in_s)] = db.rows("select noted, due_in_s from hanjul.lead('a', 15)")
     assert not noted
-    assert 50 < tick_in_s <= 60
+    assert 50 < due_in_s <= 60
     db.run("select hanjul.enable_schedule('n', false)")
-    assert db.rows("select noted, tick_in_s from hanjul.lead('a', 15)") == [(False, None)]
+    assert db.rows("select noted, due_in_s from hanjul.lead('a', 15)") == [(False, None)]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from hanjul.postgres import Database
 _log = logging.getLogger("hanjul.maintenance")
 
 LEASE_S = 15.0
-"""How long after its leader's death another takes over, and a beat at most."""
+"""How long after its leader's death another takes over."""
 LISTENING_BEAT_S = 5.0
 POLLING_BEAT_S = 10.0
 """How often to ask, where notifications arrive and where not: with the polls, an idle host stays under a query a second."""
@@ -103,14 +103,13 @@ class Maintenance:
                 "%s %s", self._holder, "leads: it looks after schedules, history and counts" if lead.leads else "leads no more"
             )
         if not lead.leads:
-            return idle_s
+            return _sooner(idle_s, lead.due_in_s)
         self._look_after_chores()
         if lead.noted and not await self._done("rolling up counts", self._ask(maintenance_calls.roll_up())):
             return idle_s
-        if lead.tick_in_s is not None and lead.tick_in_s <= 0:
+        if lead.due_in_s is not None and lead.due_in_s <= 0:
             return FIRST_BEAT_S if await self.tick() else idle_s
-        pause_s = BUSY_BEAT_S if lead.noted else idle_s
-        return pause_s if lead.tick_in_s is None else max(FIRST_BEAT_S, min(pause_s, lead.tick_in_s))
+        return _sooner(BUSY_BEAT_S if lead.noted else idle_s, lead.due_in_s)
 
     async def tick(self) -> bool:
         """Enqueue the ticks that have come, whoever leads; False if that failed for some schedule."""
@@ -174,3 +173,7 @@ class Maintenance:
         if self._said.get(what) != text:
             self._said[what] = text
             _log.warning("%s: %s; trying again", what, text)
+
+
+def _sooner(pause_s: float, due_in_s: float | None) -> float:
+    return pause_s if due_in_s is None else max(FIRST_BEAT_S, min(pause_s, due_in_s))

@@ -9,11 +9,11 @@ from hanjul.model.call import Call
 
 
 class Lead(NamedTuple):
-    """Whether we lead; then whether there are counts to be rolled up, and in how many seconds a schedule has its tick."""
+    """Whether we lead, and whether there are counts to be rolled up then; in how many seconds a tick is due, or the lead ends."""
 
     leads: bool
     noted: bool | None
-    tick_in_s: float | None
+    due_in_s: float | None
 
 
 def _itself(value: Any) -> Any:

@@ -5,10 +5,10 @@
 -- A lease in a row, not an advisory lock: a lock of a session outlasts a process that hangs, and does not pass a pooler.
 
 -- lead(holder, lease_s): whether the holder leads for the next lease_s; what there is to do then: counts to be rolled up;
--- and seconds until a schedule's next tick, null if there is none.
+-- and in how many seconds the next tick of a schedule is due, null if there is none. Who does not lead hears when the lease ends.
 -- Locks: the one row, to the end of the statement; whoever sees somebody else's lease waits for nobody.
 create or replace function hanjul.lead(holder text, lease_s double precision)
-returns table (leads boolean, noted boolean, tick_in_s double precision)
+returns table (leads boolean, noted boolean, due_in_s double precision)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     ts timestamptz := clock_timestamp();
@@ -31,8 +31,10 @@ begin
     end if;
     if leads then
         noted := exists (select from hanjul.job_flow);
-        tick_in_s := (select extract(epoch from min(coalesce(s.next_tick, ts)) - ts)
-                      from hanjul.schedule s where s.enabled and s.problem is null);
+        due_in_s := (select extract(epoch from min(coalesce(s.next_tick, ts)) - ts)
+                     from hanjul.schedule s where s.enabled and s.problem is null);
+    else
+        due_in_s := (select extract(epoch from l.leased_until - ts) from hanjul.leader l);
     end if;
     return next;
 end
