@@ -39,6 +39,8 @@ def test_yes_and_no_in_the_environment(tmp_path: Path, text: str, listens: bool)
         ("HANJUL_MAX_CONNECTIONS", "many", "max_connections"),
         ("HANJUL_MAX_CONNECTIONS", "1", "max_connections must be 2 or more, not 1"),
         ("HANJUL_MAX_MESSAGE_BYTES", "0", "max_message_bytes must be 1 or more, not 0"),
+        ("HANJUL_HISTORY_DAYS", "0", "history_days must be from 1 to 36500, not 0"),
+        ("HANJUL_HISTORY_DAYS", "a week", "history_days"),
         ("HANJUL_LISTEN", "perhaps", "listen"),
     ],
 )
