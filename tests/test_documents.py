@@ -59,7 +59,7 @@ def test_commands_that_are_named_exist(document: Path) -> None:
 def test_every_setting_is_documented() -> None:
     from hanjul.config import ENVIRONMENT
 
-    documented = (ROOT / "docs" / "running.md").read_text()
+    documented = (ROOT / "docs" / "running.md").read_text() + (ROOT / "docs" / "jobs.md").read_text()
 
     assert [name for name in ENVIRONMENT if f"`{name}`" not in documented] == []
 
@@ -67,7 +67,7 @@ def test_every_setting_is_documented() -> None:
 def test_every_sql_function_for_users_is_documented() -> None:
     from hanjul.sql import functions
 
-    documented = (ROOT / "docs" / "sql.md").read_text()
+    documented = (ROOT / "docs" / "sql.md").read_text() + (ROOT / "docs" / "jobs.md").read_text()
     names = {name for file in functions() for name in re.findall(r'function \w+\."?([a-z]\w*)', file.text)}
     inner = {"validate_queue_name", "format_table_name", "acquire_queue_lock", "detach_archive", "counts_releases"}
     inner |= {"wake", "wait", "unwait", "ready", "ready_groups", "send_many", "notify_queue_listeners"}
