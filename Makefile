@@ -6,14 +6,15 @@ UV     := $(BIN)/uv
 UV_VERSION := 0.13.9
 READY  := $(VENV)/.ready
 BENCH  := .venv-bench
+STT    := .venv-stt
 
 export UV_PYTHON_DOWNLOADS = never
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format generate bench torture lock matrix older clean
+.PHONY: help demo test check format generate bench torture lock matrix older clean example-stt
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(UV):
 	@$(PYTHON) tools/bootstrap.py $(VENV) uv==$(UV_VERSION)
@@ -51,9 +52,20 @@ matrix: $(READY)  ## the core tests on every other Python found here, and with t
 bench: $(BENCH)/.ready  ## measure against the peers: make bench ONLY=queues JSON=out.json QUICK=1
 	@$(BENCH)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(if $(QUICK),--quick)
 
-torture: $(READY)  ## kills, freezes, cuts, crashes: make torture SECONDS=600, or KILLS=2000 CRASHES=200, and MUTANTS=1
-	@$(BIN)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
+torture: $(READY)  ## kills, freezes, cuts, crashes: make torture SECONDS=600, or KILLS=2000 CRASHES=200, MUTANTS=1; JOBS=100000 KILLS=1000
+	@$(BIN)/python -m $(if $(JOBS),tests.torture.jobs --jobs $(JOBS),tests.torture) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KILLS),--kills $(KILLS)) \
 	    $(if $(CRASHES),--crashes $(CRASHES)) $(if $(MUTANTS),--mutants)
+
+example-stt: $(STT)/.ready  ## the story: 40 recordings, answered at once, transcribed by two workers, one killed; before and after
+	@$(STT)/bin/python -m examples.stt.run $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(if $(SENTENCES),--sentences $(SENTENCES)) \
+	    $(if $(NAIVE),--naive)
+
+$(STT)/.ready: $(UV) requirements/stt.txt pyproject.toml
+	@echo "installing what the example needs into $(STT) (once)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(STT)
+	@$(UV) pip sync --quiet --python $(STT)/bin/python --require-hashes requirements/stt.txt
+	@$(UV) pip install --quiet --python $(STT)/bin/python --no-deps --editable .
+	@touch $@
 
 $(BENCH)/.ready: $(UV) requirements/bench.txt pyproject.toml
 	@echo "installing the peers into $(BENCH) (once)"
@@ -68,6 +80,7 @@ lock: $(UV)  ## renew requirements/*.txt
 	@$(COMPILE) pyproject.toml --extra all --group pyproject.toml:bench --constraints requirements/dev.txt --output-file requirements/bench.txt
 	@$(COMPILE) pyproject.toml --extra all --output-file requirements/run.txt
 	@$(COMPILE) --group pyproject.toml:node --output-file requirements/node.txt
+	@$(COMPILE) pyproject.toml --extra all --group pyproject.toml:stt --constraints requirements/dev.txt --output-file requirements/stt.txt
 
 clean:  ## remove the environment and caches
 	@rm -rf $(VENV) .venv-* .partman tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
