@@ -196,6 +196,31 @@ def test_up_refuses_an_address_that_cannot_be(dsn: str, tmp_path: Path, argument
     assert said in answer.stderr
 
 
+def test_up_refuses_to_serve_the_jobs_of_an_app_that_can_have_none(dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text("import hanjul\napp = hanjul.App(driver='memory')")
+
+    answer = subprocess.run(
+        [sys.executable, "-m", "hanjul", "up", "tasks:app", "--port", "0"],
+        env=environment(dsn, tmp_path), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert answer.returncode == 2
+    assert "the status API shows jobs, which need the postgres driver" in answer.stderr
+
+
+def test_up_serves_no_api_where_nobody_wants_it(dsn: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hanjul", "up", "--no-api"]
+    variables = environment(dsn, tmp_path)
+    process = subprocess.Popen(command, env=variables, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=20)
+
+    assert "its schema is up to date" in said
+    assert "status API" not in rest
+
+
 # Where FastAPI is not installed
 
 

@@ -1,8 +1,8 @@
 """HTTP in: the status API of jobs as a FastAPI router, and routes that answer 202. Needs `hanjul[api]`."""
 
-from hanjul.api._installed import NEEDED
+import hanjul.api._installed  # noqa: F401  # before all that needs it: it says what to install
 from hanjul.api.accept import accepted
 from hanjul.api.auth import anybody
 from hanjul.api.jobs import jobs_router
 
-__all__ = ["NEEDED", "accepted", "anybody", "jobs_router"]
+__all__ = ["accepted", "anybody", "jobs_router"]
