@@ -3,7 +3,7 @@
 import time
 
 from bench.harness.probe import Probe
-from bench.harness.processes import Child
+from bench.harness.processes import Child, ChildFailed
 from bench.harness.report import Figure
 from bench.queues.bench import Bench, Installed
 from bench.queues.systems import class_of
@@ -36,6 +36,8 @@ def drain(bench: Bench, system: Installed) -> dict[Figure, float]:
         _until(probe, int(count * 0.98), bench.sizes.drain_s, worker)
         seconds, done = time.monotonic() - began, probe.total - first
         worker_after, server_after = worker.usage(), bench.server.usage()
+    if not done:
+        raise ChildFailed(f"nothing was handled in the time that was measured; the backlog was {count}, the machine is too busy")
     found = {
         RATE: done / seconds,
         WORKER_CPU: (worker_after.cpu_s - worker_before.cpu_s) / done * 10_000,
