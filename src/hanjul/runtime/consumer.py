@@ -175,18 +175,23 @@ class Consumer:
 
     def _take(self, deliveries: list[Delivery[Any]]) -> None:
         self.counts.fetched += len(deliveries)
-        terms = self.spec.terms
+        ready: list[Delivery[Any]] = []
+        spent: list[tuple[Delivery[Any], int]] = []
         for delivery in deliveries:
-            delivery.attach(terms(delivery).into, self._settle, self._transaction)
+            terms = self.spec.terms(delivery)
+            delivery.attach(terms.into, self._settle, self._transaction)
             self._held[delivery] = delivery
+            if delivery.attempt <= terms.max_attempts:
+                ready.append(delivery)
+            else:  # its last worker died, or lost it, without a word
+                spent.append((delivery, terms.max_attempts))
         if self._stopping:
             for delivery in deliveries:
                 self._ended(delivery, Release())
             return
-        self._pool.put([delivery for delivery in deliveries if delivery.attempt <= terms(delivery).max_attempts])
-        for delivery in deliveries:
-            if delivery.attempt > (limit := terms(delivery).max_attempts):  # its last worker died, or lost it, without a word
-                self._ended(delivery, Reject(f"given up after {limit} attempts", kind="max_attempts"))
+        self._pool.put(ready)
+        for delivery, limit in spent:
+            self._ended(delivery, Reject(f"given up after {limit} attempts", kind="max_attempts"))
 
     def _ended(self, delivery: Delivery[Any], outcome: Outcome | None) -> None:
         """The handler is through: settle as it says, unless it has done so itself, or the lease is lost."""

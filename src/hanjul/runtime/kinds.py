@@ -17,7 +17,7 @@ UNKNOWN_KIND_S = 15.0
 """For how long a job is parked whose kind this worker does not know: a deploy may be in progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself: its terms are looked up for every job, and hashed by no field
 class Kind:
     """One kind of job as it was declared.
 

@@ -66,7 +66,7 @@ class Settler:
         self._flushing = False
 
     async def _commit(self, batch: list[Settlement], *, repeated: bool = False) -> None:
-        """Try until the backend has an answer. It may refuse a batch for one of its settlements: then try each alone."""
+        """Try until the backend has an answer. It may refuse a batch for one of its settlements: then try the halves."""
         wait_s = 0.05
         while True:
             try:
@@ -80,8 +80,9 @@ class Settler:
                 if len(batch) == 1 or isinstance(error, NotFound):
                     self._finish(batch, dict.fromkeys([delivery for delivery, _ in batch], error))
                     return
-                for one in batch:
-                    await self._commit([one], repeated=True)
+                middle = len(batch) // 2
+                await self._commit(batch[:middle], repeated=True)
+                await self._commit(batch[middle:], repeated=True)
                 return
             else:
                 self._finish(batch, _lost(refusals, repeated=repeated))

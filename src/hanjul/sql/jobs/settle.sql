@@ -226,8 +226,8 @@ begin
 end
 $$;
 
--- _shortened(error_message): what fits on a screen, and on a page of the table.
+-- _shortened(error_message): what fits on a screen, and on a page of the table. Parsed here and without settings of its own,
+-- so that it becomes part of the statement: called for each job, it cost a fifth of an ending.
 create or replace function hanjul._shortened(error_message text)
-returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select case when length(error_message) > 2000 then left(error_message, 1990) || ' [...]' else error_message end;
-$$;
+returns text language sql immutable
+return case when length(error_message) > 2000 then left(error_message, 1990) || ' [...]' else error_message end;
