@@ -10,7 +10,15 @@ import pytest
 from hanjul.cli.main import hanjul
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob("src/**/*.md")])
+DOCUMENTS = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("bench/*.md"),
+        *ROOT.glob("src/**/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    ]
+)
 CODE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
