@@ -3,7 +3,7 @@
     eight workers (hanjul.App), each its own journal      adversary
       |  fetch, renew, run, settle                          |  kills, freezes, crashes, cuts
       v                                                     v
-    PostgreSQL  <--- enqueues as fast as it is struck ---  keeper
+    PostgreSQL  <--- enqueues as they are struck ---  keeper
       |
     journals + all jobs as they ended  --->  rules  --->  violations
 

@@ -26,7 +26,7 @@ def main() -> int:
     """What the command line asks for; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.jobs", description=__doc__)
     parser.add_argument("--jobs", type=int, default=10_000, help="how many (default: %(default)s)")
-    parser.add_argument("--kills", type=int, default=100, help="of workers, besides those of poison jobs (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=100, help="of workers, at least (default: %(default)s)")
     parser.add_argument("--kill-every", type=float, default=0.4, metavar="S", help="on average (default: %(default)s)")
     parser.add_argument("--crash-every", type=float, default=8.0, metavar="S", help="on average (default: %(default)s)")
     asked = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hanjul-torture-") as place, stage() as scene, Nursery() as nursery:
         directory = Path(place, "round")
         progress = _Progress(asked.jobs, asked.kills)
-        struck = play(scene, nursery, directory, jobs=asked.jobs, kills=asked.kills, pace=pace, drain_s=300, watch=progress)
+        struck = play(scene, nursery, directory, jobs=asked.jobs, kills=asked.kills, pace=pace, watch=progress)
         violations, size = judge_round(directory)
         if violations:
             kept = KEPT / f"jobs-{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -61,7 +61,8 @@ class _Progress:
         now = time.monotonic()
         if now > self._told + 10:
             self._told = now
-            left_s = (self._kills / max(count["kills"], 1) - 1) * (now - self._began)
+            share = min(count["kills"] / self._kills, count["jobs"] / self._jobs)
+            left_s = (1 / max(share, 0.001) - 1) * (now - self._began)
             print(
                 f"{count['jobs']:,} of {self._jobs:,} jobs, {count['kills']:,} of {self._kills:,} kills, "
                 f"{count['crashes']} crashes; about {max(left_s, 0) / 60:.1f} minutes to go",

@@ -1,4 +1,4 @@
-"""A round of jobs: enqueued as fast as the workers are struck, then all of it drains, then it is looked at."""
+"""A round of jobs: enqueued as the workers are struck and get on, then all of it drains, then it is looked at."""
 
 import json
 import time
@@ -20,11 +20,14 @@ from tests.torture.stage import Stage, left_behind, save
 CAST = {"job worker": (8, ("jobs",))}
 CHUNK = 500
 """Jobs that are enqueued at once."""
+BACKLOG = 3000
+"""While so many wait or run, no more are enqueued."""
 TEND_S = 1.0
-"""How often jobs of the dead are rescued, and counts added up."""
+"""How often jobs of the dead are rescued, counts added up, and what is left is counted."""
 JOBS = """
     select id::text, key, queue, status, attempt, retry_count, max_retries, reason, payload, result from hanjul.job_queue
 """
+KNOWN = "select coalesce(max(key::integer) + 1, 0), count(*) filter (where completed_at is null) from hanjul.job_queue"
 THERE = "select queue, kind, status, count(*) from hanjul.job_queue group by 1, 2, 3 order by 1, 2, 3"
 
 
@@ -36,13 +39,14 @@ def play(
     jobs: int,
     kills: int,
     pace: Pace,
-    drain_s: float = 120.0,
+    patience_s: float = 60.0,
     prepare: Prepare | None = None,
     watch: Callable[[Counter[str]], None] = lambda _: None,
 ) -> Counter[str]:
     """Play until so many workers were killed over so many jobs; what is to be judged is in `directory` afterwards.
 
-    drain_s: how long the workers may take for what is left.  prepare: what to change in the schema before.
+    patience_s: how long the workers may take for what is left without that a job ends.
+    prepare: what to change in the schema before.
     watch: is told all the time how often was struck, and how many jobs were enqueued. Returns the same.
     """
     directory.mkdir(parents=True)
@@ -50,13 +54,13 @@ def play(
         company = Company(nursery, Scene(str(directory), dsn, "", ("jobs",)), link, cast=CAST)
         company.assemble()
         try:
-            return _acts(company, Adversary(company, stage, pace), jobs, kills, drain_s, watch)
+            return _acts(company, Adversary(company, stage, pace), jobs, kills, patience_s, watch)
         finally:
             company.dismiss()
 
 
 def _acts(
-    company: Company, adversary: Adversary, jobs: int, kills: int, drain_s: float, watch: Callable[[Counter[str]], None]
+    company: Company, adversary: Adversary, jobs: int, kills: int, patience_s: float, watch: Callable[[Counter[str]], None]
 ) -> Counter[str]:
     keeper, struck = Keeper(company.scene.dsn), adversary.count
     for _ in ticks(company, float("inf")):
@@ -67,9 +71,12 @@ def _acts(
             break
     adversary.heal()
     company.thaw(all_of_them=True)
-    for _ in ticks(company, drain_s):
+    patience, left = time.monotonic() + patience_s, jobs
+    for _ in ticks(company, float("inf")):
         keeper.tend(jobs)
-        if keeper.is_done():
+        if keeper.left < left:
+            patience, left = time.monotonic() + patience_s, keeper.left
+        if left == 0 or time.monotonic() > patience:
             break
     keeper.close()
     company.dismiss()
@@ -86,25 +93,21 @@ class Keeper:
         self._dsn = dsn
         self._conn: psycopg.Connection[Any] | None = None
         self._tend_at = 0.0
-        self.enqueued = 0
+        self.enqueued = self.left = 0
 
     def tend(self, target: int) -> None:
-        """Enqueue as many as there should be by now, at most a chunk; now and then, rescue and count."""
+        """Enqueue as many as there should be by now, a chunk at once, while few wait; now and then, rescue, count and look."""
         with suppress(psycopg.OperationalError):
             conn = self._connected()
-            if self.enqueued < target:
+            if self.enqueued < target and self.left < BACKLOG:
                 upto = min(target, self.enqueued + CHUNK)
                 conn.execute("select hanjul.enqueue_jobs(%s)", [json.dumps([job(n) for n in range(self.enqueued, upto)])])
+                self.left += upto - self.enqueued
                 self.enqueued = upto
             if time.monotonic() > self._tend_at:
                 conn.execute("select hanjul.rescue_stale_jobs(), hanjul.roll_up()")
+                [[self.left]] = conn.execute("select count(*) from hanjul.job")
                 self._tend_at = time.monotonic() + TEND_S
-
-    def is_done(self) -> bool:
-        """Whether no job waits or runs."""
-        with suppress(psycopg.OperationalError):
-            return not self._connected().execute("select from hanjul.job limit 1").fetchall()
-        return False
 
     def close(self) -> None:
         """Go."""
@@ -115,8 +118,7 @@ class Keeper:
         """A connection; a new one finds out what the lost one had still enqueued."""
         if self._conn is None or self._conn.closed or self._conn.broken:
             self._conn = psycopg.connect(self._dsn, autocommit=True, connect_timeout=2, application_name="keeper")
-            [[known]] = self._conn.execute("select max(key::integer) from hanjul.job_queue")
-            self.enqueued = 0 if known is None else known + 1
+            [[self.enqueued, self.left]] = self._conn.execute(KNOWN)
         return self._conn
 
 

@@ -60,7 +60,7 @@ def test_a_seeded_bug_is_found(scene: Stage, nursery: Nursery, tmp_path: Path, n
 
     for number in range(ROUNDS):
         if found_as not in seen:
-            play(scene, nursery, tmp_path / str(number), jobs=900, kills=8, pace=pace, drain_s=5, prepare=mistake)
+            play(scene, nursery, tmp_path / str(number), jobs=900, kills=8, pace=pace, patience_s=5, prepare=mistake)
             seen |= {violation.invariant for violation in judge_round(tmp_path / str(number))[0]}
 
     assert found_as in seen

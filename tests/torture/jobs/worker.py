@@ -96,8 +96,8 @@ class Witness:
 
 
 def _freeze(seconds: float) -> None:
-    """Stop this process, all its threads, until somebody else lets it go on."""
-    subprocess.Popen(["sh", "-c", f"sleep {seconds}; kill -CONT {os.getpid()}"])
+    """Stop this process, all its threads, until somebody else lets it go on, unless it was killed meanwhile."""
+    subprocess.Popen(["sh", "-c", f"sleep {seconds}; kill -CONT {os.getpid()} 2>/dev/null"])
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
