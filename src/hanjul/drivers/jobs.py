@@ -92,7 +92,10 @@ class JobSource:
             by_kind.setdefault(type(settlement[1]), []).append(settlement)
         refusals: list[Refusal] = []
         for kind, some in by_kind.items():
-            refusals += await self._database.rows(_settling(kind, some), timeout_s=SETTLED_S)
+            refused = await self._database.rows(_settling(kind, some), timeout_s=SETTLED_S)
+            if kind is Nack or kind is Release:  # what waits again by this very attempt was given back: the answer was lost
+                refused = [refusal for refusal in refused if refusal.held_by != refusal.delivery.fence]
+            refusals += refused
         return refusals
 
     def renewer(self) -> "JobRenewer":
