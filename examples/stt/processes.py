@@ -1,6 +1,7 @@
 """The processes of the show, started as an operator would start them, ended with the show."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -42,6 +43,14 @@ class Processes:
         """End a process without a warning (SIGKILL), as a crash would."""
         self._running[name].kill()
         self._running.pop(name).wait()
+
+    def freeze(self, name: str) -> None:
+        """Let a process do nothing more, for now."""
+        self._running[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let it go on."""
+        self._running[name].send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ PATIENCE_S = 90.0
 """How long nothing may happen before the show is given up as failed."""
 EARLY = 2
 """Recordings uploaded before all others, so that those meet workers that are busy."""
-VICTIM, OTHER = "stt-1", "stt-2"
+WORKERS = ("stt-1", "stt-2")
 
 console = Console(highlight=False)
 
@@ -77,37 +77,48 @@ def _after(url: str, early: Sequence[Spoken], crowd: Sequence[Spoken]) -> tuple[
     console.rule("[bold]after: the API enqueues, two workers transcribe")
     with Processes(url) as processes, Bars(console) as bars, hanjul.connect_jobs_sync(url) as jobs:
         port = processes.api("examples.stt.app:api")
-        for name in (VICTIM, OTHER):
+        for name in WORKERS:
             processes.worker(name)
+        _watch(lambda: len(jobs.workers()), len(WORKERS))
         accepted = at_once(port, early)
-        _watch(lambda: len([job for job in jobs.processing() if job.progress]), len(early))  # both are busy, and warm
+        _watch(lambda: bars.jobs(jobs, len(early)) + len(jobs.processing()), len(early))  # each has taken one
         began = time.monotonic()
         answers = at_once(port, crowd)
         accepted += answers
         _tell_answers(answers)
         _watch(lambda: bars.jobs(jobs, len(accepted)), len(accepted) // 2)
         half_s = time.monotonic() - began
-        held = _kill_at_work(processes, jobs)
-        console.print(f"  worker {VICTIM} was killed (SIGKILL) at its work; its machine starts it again, as {VICTIM}b")
-        processes.worker(f"{VICTIM}b")
+        victim, held = _kill_at_work(processes, jobs)
+        console.print(f"  worker {victim} was killed (SIGKILL) at its work; its machine starts it again, as {victim}b")
+        processes.worker(f"{victim}b")
         _watch(lambda: bars.jobs(jobs, len(accepted)), len(accepted))
-        verdict = _verdict(url, port, jobs, accepted, held)
+        verdict = _verdict(url, port, jobs, accepted, (victim, held))
     return Half(answers, half_s, verdict.lost), verdict
 
 
-def _kill_at_work(processes: Processes, jobs: hanjul.JobsSync) -> list[UUID]:
-    """Kill a worker while it is at a job; the jobs that it had."""
-    _watch(lambda: len([job for job in jobs.processing() if job.worker_id == VICTIM and 0 < (job.progress or 0) < 0.6]), 1)
-    processes.kill(VICTIM)
-    return [job.id for job in jobs.processing() if job.worker_id == VICTIM]
+def _kill_at_work(processes: Processes, jobs: hanjul.JobsSync) -> tuple[str, list[UUID]]:
+    """Kill a worker while it has a job; its name, and what it had."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        for victim in [job.worker_id for job in jobs.processing() if 0 < (job.progress or 0) < 0.6]:
+            processes.freeze(victim)  # so that it cannot complete the job between our look and the kill
+            if held := [job.id for job in jobs.processing() if job.worker_id == victim]:
+                processes.kill(victim)
+                return victim, held
+            processes.thaw(victim)
+        time.sleep(0.05)
+    raise TimeoutError(f"no worker was at work for {PATIENCE_S:g} s")
 
 
-def _verdict(url: str, port: int, jobs: hanjul.JobsSync, accepted: Sequence[Answer], held: Sequence[UUID]) -> Verdict:
+def _verdict(
+    url: str, port: int, jobs: hanjul.JobsSync, accepted: Sequence[Answer], killed: tuple[str, Sequence[UUID]]
+) -> Verdict:
+    victim, held = killed
     records = {job_id: jobs.get(job_id) for answer in accepted if (job_id := UUID(answer.body["job_id"]))}
     shown = {UUID(job["id"]): job["status"] for job in (look(port, answer.body["status_url"]) for answer in accepted)}
     with psycopg.connect(url) as conn:
         rows: list[tuple[int, str | None]] = conn.execute("select id, transcript from sessions").fetchall()
-    return Verdict(accepted, records, shown, dict(rows), held, VICTIM)
+    return Verdict(accepted, records, shown, dict(rows), held, victim)
 
 
 def _transcribed(url: str, accepted: Sequence[Answer]) -> int:
