@@ -37,7 +37,7 @@ class Processes:
     def worker(self, name: str) -> None:
         """Start a worker. It is nice: here, unlike there, the API's machine is also its own."""
         command = [sys.executable, "-m", "hanjul", "worker", "examples.stt.tasks:app", "--log-level", "ERROR"]
-        self._start(name, ["nice", "-n", "5", *command], WORKER_ID=name)
+        self._start(name, ["nice", "-n", "19", *command], WORKER_ID=name)
 
     def kill(self, name: str) -> None:
         """End a process without a warning (SIGKILL), as a crash would."""

@@ -194,9 +194,9 @@ def _serve(connection: Connection, function: Callable[[Any], Any], into: Any, wa
     while True:
         try:
             request = _request.decode(connection.recv_bytes())
-        except EOFError:
+            connection.send_bytes(_encode(_answer(connection, request, function, into, wants_job=wants_job)))
+        except (EOFError, BrokenPipeError):
             return
-        connection.send_bytes(_encode(_answer(connection, request, function, into, wants_job=wants_job)))
 
 
 def _answer(connection: Connection, request: _Request, function: Callable[[Any], Any], into: Any, *, wants_job: bool) -> Any:
