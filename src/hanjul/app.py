@@ -1,24 +1,22 @@
 """The one place that builds things: settings in, running platform out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from hanjul.clients import address_async, configured
 from hanjul.config import Settings
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.model.backoff import Retry
-from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Source
 from hanjul.model.errors import InvalidSettings
-from hanjul.model.names import queue_name
 from hanjul.postgres import Database
 from hanjul.queues import Queues
 from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
+from hanjul.runtime.queue import Queue
 from hanjul.runtime.spec import ConsumerSpec
-from hanjul.runtime.stream import stream
 
 if TYPE_CHECKING:
     from hanjul.app_jobs import AppJobs
@@ -34,39 +32,6 @@ UPKEEP_CONNECTIONS = 2
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Queue(Generic[T]):
-    """One queue of a running app; made by `app.queue`."""
-
-    def __init__(self, app: "App", name: str, into: Any, **how: Any) -> None:
-        """how: what else the driver's source is told."""
-        self.name, self._app, self._into, self._how = queue_name(name), app, into, how
-
-    async def consume(
-        self,
-        *,
-        prefetch: int = 10,
-        lease_s: float = 30.0,
-        archive: bool = False,
-        ordered: bool = False,
-        retry: Retry | None = None,
-    ) -> AsyncGenerator[Delivery[T], None]:
-        """The queue's messages, one by one: `async for message in app.queue("mail").consume(): ...`.
-
-        Each is acked when the next is asked for, and its lease is renewed meanwhile. A loop that is left by `break` or an
-        exception has failed the message it was at, unless it had settled it. The arguments are those of a consumer.
-        """
-
-        def spec(handler: Handler) -> ConsumerSpec:
-            handler.into = self._into
-            how = {"prefetch": prefetch, "lease_s": lease_s, "archive": archive, "ordered": ordered}
-            return ConsumerSpec(self.name, handler, retry=retry or Retry(), **how)  # type: ignore[arg-type]  # each by its name
-
-        source = await self._app.source(self.name, archive=archive, ordered=ordered, **self._how)
-        async with aclosing(stream(source, spec)) as deliveries:
-            async for delivery in deliveries:
-                yield delivery
 
 
 class App:
@@ -269,7 +234,7 @@ class App:
     def queue(self, name: str, *, into: type[T]) -> Queue[T]: ...
     def queue(self, name: str, *, into: Any = Any) -> Queue[Any]:
         """A queue whose messages are taken in a loop of one's own, with bodies of type `into`."""
-        return Queue(self, name, into)
+        return Queue(self.source, name, into)
 
     async def source(self, queue: str, **how: Any) -> Source:
         """Where the app's driver gets the deliveries of a queue; raises InvalidSettings while the app does not run."""

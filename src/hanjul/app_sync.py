@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from typing import Any, Generic, Self, TypeVar, overload
 
-from hanjul.app import App, Queue
+from hanjul.app import App
 from hanjul.clients import configured, migrated_address
 from hanjul.config import Settings
 from hanjul.drivers.threaded import Threaded
@@ -25,6 +25,7 @@ from hanjul.model.names import queue_name
 from hanjul.postgres.database_sync import DatabaseSync
 from hanjul.queues.client_sync import QueuesSync
 from hanjul.runtime.loop_thread import LoopThread
+from hanjul.runtime.queue import Queue
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,7 +100,7 @@ class QueueSync(Generic[T]):
         exception has failed the message it was at, unless it had settled it. The arguments are those of a consumer.
         """
         handlers = Threaded(self._running.database) if self._running.database else None
-        queue: Queue[T] = Queue(self._app, self.name, self._into, handlers=handlers)
+        queue: Queue[T] = Queue(self._app.source, self.name, self._into, handlers=handlers)
         stream = queue.consume(prefetch=prefetch, lease_s=lease_s, archive=archive, ordered=ordered, retry=retry)
         messages, wait = self._running.open(stream), self._running.thread.run
         try:
