@@ -246,7 +246,7 @@ class App:
 
     async def start(self) -> None:
         """Start every consumer; raises QueueNotFound, SchemaMismatch, Unavailable. `async with app` does it too."""
-        if self._running is not None and not self._running.done():
+        if self._source is not None or (self._running is not None and not self._running.done()):
             raise InvalidSettings("this app runs already")
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.Event()
@@ -280,7 +280,21 @@ class App:
                 assert self._settings is not None  # noqa: S101
                 return await self._jobs.work_off(self._driver, self._settings, self.jobs)
         finally:
-            self._queues = self._driver = self._settings = self._jobs_client = None
+            self._forget()
+
+    @asynccontextmanager
+    async def clients(self) -> AsyncIterator[Self]:
+        """Its clients alone, for a process that sends and enqueues, as an API does, and leaves the work to others.
+
+        `async with app.clients(): await app.jobs.enqueue(transcribe, recording)`. Raises InvalidSettings while the app runs.
+        """
+        if self._source is not None:
+            raise InvalidSettings("this app runs: app.queues and app.jobs are there")
+        try:
+            async with self._sources() as self._source:
+                yield self
+        finally:
+            self._forget()
 
     def cut(self) -> None:
         """Stop at once: running handlers are cancelled, their messages released."""
@@ -304,7 +318,10 @@ class App:
                 raise
             started.set_exception(error)
         finally:
-            self._queues = self._source = self._driver = self._settings = self._jobs_client = None
+            self._forget()
+
+    def _forget(self) -> None:
+        self._queues = self._source = self._driver = self._settings = self._jobs_client = None
 
     async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         self.consumers = [

@@ -58,6 +58,26 @@ async def test_a_declared_function_is_enqueued_by_itself_with_its_own_options(ap
     assert (other.queue, other.priority, other.max_retries) == ("fast", 3, 0)
 
 
+async def test_a_process_that_only_enqueues_knows_the_kinds_and_works_on_none(app: App) -> None:
+    @app.job("mail", queue="post", max_retries=7)
+    async def mail(_payload: Any) -> str:
+        return "sent"
+
+    async with app.clients():
+        handle = await app.jobs.enqueue(mail, {"to": "ada"})
+        await asyncio.sleep(0.3)
+        record = await handle.get()
+        with pytest.raises(InvalidSettings, match="this app runs already"):
+            await app.start()
+    async with app:
+        assert await app.jobs.result(handle.id, timeout_s=20) == "sent"
+        with pytest.raises(InvalidSettings, match="this app runs"):
+            async with app.clients():
+                pytest.fail("it was opened twice")
+
+    assert (record.status, record.queue, record.max_retries) == ("pending", "post", 7)
+
+
 async def test_a_payload_that_does_not_fit_its_kind_is_refused_where_it_is_enqueued(app: App) -> None:
     @app.job("transcribe")
     async def transcribe(_recording: Recording) -> None:
