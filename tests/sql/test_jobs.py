@@ -791,3 +791,55 @@ def test_a_poll_is_not_woken_by_jobs_that_nobody_is_given_any_more(db, job):
 
     assert db.rows(FETCH) == []
     assert db.rows("select * from hanjul.ready_jobs('{default}')") == []
+
+
+def test_a_job_that_somebody_keeps_locked_costs_no_other_its_lease(db, connect):
+    other = connect()
+    db.run('select hanjul.enqueue_jobs(\'[{"kind": "a"}, {"kind": "b"}]\')')
+    a, b = db.column("select id::text from hanjul.fetch_next_jobs('w1', '{default}', 2)")
+    other.run("begin")
+    other.run("select hanjul.cancel_job(%s)", a)
+
+    refused = db.rows("select id::text, held_by, status, cancel from hanjul.heartbeats(%s::uuid[], '{1,1}', 600)", [a, b])
+
+    assert refused == [(a, 1, "locked", False)]
+    assert db.column("select leased_until > clock_timestamp() + interval '590 seconds' from hanjul.job where id = %s", b)
+    other.run("commit")
+
+
+def test_what_is_due_behind_a_thousand_running_jobs_is_told(db):
+    db.run("select hanjul.enqueue_jobs((select jsonb_agg(jsonb_build_object('kind', 'k')) from generate_series(1, 1001)))")
+    db.run("select * from hanjul.fetch_next_jobs('w1', '{default}', 1000)")
+
+    [[_, due_in_s]] = db.rows("select * from hanjul.ready_jobs('{default}')")
+
+    assert due_in_s <= 0
+
+
+def test_lanes_that_are_empty_are_forgotten(db):
+    db.run(
+        "select hanjul.enqueue_jobs((select jsonb_agg(jsonb_build_object('kind', 'k', 'priority', n)) from generate_series(1, 50) n))"
+    )
+    db.run("""with mine as (select array_agg(id) ids, array_agg(attempt) attempts
+                            from hanjul.fetch_next_jobs('w1', '{default}', 100))
+              select hanjul.complete_jobs(ids, attempts) from mine""")
+
+    db.rows(FETCH)
+
+    assert db.one("select current_setting('hanjul.lanes_' || to_hex(hashtext('default')))::jsonb -> 'lanes'") == {}
+
+
+def test_a_fetch_that_walks_and_sweeps_gives_all_that_was_asked_for(db):
+    db.run("select hanjul.enqueue_job('first')")
+    db.rows(FETCH)
+    db.run('select hanjul.enqueue_jobs(\'[{"kind": "a"}, {"kind": "b"}]\')')
+    db.run("select hanjul.enqueue_job('past', run_at => '2001-01-01'), hanjul.enqueue_job('past', run_at => '2001-01-01')")
+
+    assert len(db.rows("select * from hanjul.fetch_next_jobs('w1', '{default}', 4)")) == 4
+
+
+def test_a_job_that_ends_as_it_is_enqueued_is_found(db):
+    for _ in range(100):
+        job = db.one("select hanjul.enqueue_job('k')")
+        db.run("select hanjul.cancel_job(%s)", job)
+        assert db.column("select status from hanjul.find_job(%s)", job) == ["cancelled"]

@@ -39,8 +39,8 @@ def release(jobs: Some, delays_s: Sequence[float], reasons: Sequence[str | None]
 
 
 def heartbeats(jobs: Some, lease_s: float) -> Call[Refusal]:
-    def row(job_id: str, attempt: int, held_by: int | None, _status: str | None, cancel: bool) -> Refusal:
-        return Refusal(by_pair[job_id, attempt], held_by, cancel)
+    def row(job_id: str, attempt: int, held_by: int | None, status: str | None, cancel: bool) -> Refusal:
+        return Refusal(by_pair[job_id, attempt], held_by, cancel, unknown=status == "locked")
 
     by_pair = {(job.id, job.fence): job for job in jobs}
     args = {**_pairs(jobs), "lease_s double precision": lease_s}

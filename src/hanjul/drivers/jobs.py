@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from hashlib import md5
 from typing import Any
 
 from hanjul.drivers import job_calls
@@ -188,4 +189,4 @@ def _settling(kind: type[Outcome], some: list[Settlement]) -> Any:
 
 def _called(queue: str) -> str:
     """The name by which those who enqueue wake its workers: no queue of messages can have it."""
-    return f"job {queue}"
+    return f"job {md5(queue.encode(), usedforsecurity=False).hexdigest()}"

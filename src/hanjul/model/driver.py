@@ -38,11 +38,13 @@ class Refusal:
     """A settlement that came too late: the message is held by a newer attempt, or (None) is gone.
 
     cancel: it did not come too late: somebody wants the handler to end, whose lease has been extended.
+    unknown: nothing can be said of it now, because somebody keeps it locked; its lease is as it was.
     """
 
     delivery: Delivery[Any]
     held_by: int | None
     cancel: bool = False
+    unknown: bool = False
 
 
 class Renewer(Protocol):

@@ -107,7 +107,7 @@ class Leases:
             elif refusal.cancel:
                 delivery.lease_until = started + self._lease_s
                 self._tell(partial(self._cancel, delivery))
-            elif not _is_our_own_end(refusal):
+            elif not refusal.unknown and not _is_our_own_end(refusal):
                 delivery.lease_until = 0.0
         if refused:
             self._tell(self._look)

@@ -156,12 +156,13 @@ $$;
 -- Like _job_problem one expression that was parsed when it was created: it becomes part of the statement that asks.
 create or replace function hanjul._uuid7(at timestamptz, n bigint)
 returns uuid language sql volatile parallel safe
-return (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')
+return (lpad(to_hex(floor(extract(epoch from at) * 1000)::bigint), 12, '0')
         || to_hex(28672 | ((n >> 14) & 4095)) || to_hex(32768 | (n & 16383))
         || substr(gen_random_uuid()::text, 25))::uuid;
 
--- _wake_jobs(queue): tell waiting workers, when this transaction commits; leases/wake.sql tells how.
+-- _wake_jobs(queue): tell waiting workers, when this transaction commits; leases/wake.sql tells how. Its names are folded, those
+-- of job queues are not.
 create or replace function hanjul._wake_jobs(queue text)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
-    select hanjul.wake('job ' || queue);
+    select hanjul.wake('job ' || md5(queue));
 $$;

@@ -66,7 +66,7 @@ begin
     if sweep then
         began := clock_timestamp();
         select chosen || s.ids, s.stale, s.lanes into chosen, stale, got
-        from hanjul._sweep(of_queue, qty - cardinality(chosen), ts, got) s;
+        from hanjul._sweep(of_queue, qty - cardinality(chosen), ts, got, chosen) s;
         cost := case when known ? 'sweep_at' then clock_timestamp() - began else '0' end;  -- the first one has to be planned
         known := jsonb_build_object('sweep_at', began + greatest(interval '1 second', 50 * cost),
                                     'sweep_idle_at', began + 20 * greatest(cost - interval '20 milliseconds', '0'));
@@ -104,28 +104,33 @@ begin
             where j.queue = of_queue and j.priority = lane and j.run_at <= ts and j.status = 'pending'
               and (j.run_at, j.id) > ((lanes -> lane::text ->> 0)::timestamptz, (lanes -> lane::text ->> 1)::uuid)
             order by j.run_at, j.id limit qty - cardinality(ids) for update skip locked);
-        lanes := hanjul._further(lanes, lane, here, case when cardinality(here) < qty - cardinality(ids) then ts - interval '1 second' end);
+        lanes := lanes || hanjul._further(lanes, lane, here, case when cardinality(here) < qty - cardinality(ids) then ts - interval '1 second' end);
         ids := ids || here;
         exit when cardinality(ids) >= qty;
     end loop;
 end
 $$;
 
--- _sweep(of_queue, qty, ts, lanes): the same from the heads of all lanes there are; jobs whose lease has ended among them.
-create or replace function hanjul._sweep(of_queue text, qty integer, ts timestamptz, inout lanes jsonb, out ids uuid[], out stale uuid[])
+-- _sweep(of_queue, qty, ts, lanes, taken): the same from the heads of all lanes there are, and no others are known then; jobs
+-- whose lease has ended among them, but not those that were taken already.
+create or replace function hanjul._sweep(
+    of_queue text, qty integer, ts timestamptz, inout lanes jsonb, taken uuid[], out ids uuid[], out stale uuid[])
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     lane integer := (select j.priority from hanjul.job j where j.queue = of_queue order by j.queue, j.priority limit 1);
+    known jsonb := lanes;
     here uuid[];
 begin
     ids := '{}';
+    lanes := '{}';
     while lane is not null loop
         here := array(
             select j.id from hanjul.job j
             where j.queue = of_queue and j.priority = lane and j.run_at <= ts
               and (j.status = 'pending' or j.leased_until <= ts and j.retry_count < j.max_retries and j.cancel_requested_at is null)
+              and j.id <> all (taken)
             order by j.run_at, j.id limit qty - cardinality(ids) for update skip locked);
-        lanes := hanjul._further(lanes, lane, here, case when cardinality(here) < qty - cardinality(ids) then ts - interval '1 second' end);
+        lanes := lanes || hanjul._further(known, lane, here, case when cardinality(here) < qty - cardinality(ids) then ts - interval '1 second' end);
         ids := ids || here;
         lane := (select j.priority from hanjul.job j where j.queue = of_queue and j.priority > lane order by j.queue, j.priority limit 1);
     end loop;
@@ -151,7 +156,7 @@ begin
         was_at := last_at;
         was_id := last_id;
     end if;
-    return lanes || jsonb_build_object(lane, jsonb_build_array(was_at, was_id));
+    return jsonb_build_object(lane, jsonb_build_array(was_at, was_id));
 end
 $$;
 

@@ -1,9 +1,10 @@
 -- Where a job is, and who waits for its end.
 
--- _born(job_id): when it was enqueued, by its id, to the millisecond: it cannot have ended in an earlier partition.
+-- _born(job_id): a day before it was enqueued, by its id: the partitions of earlier days need not be searched. A day, because
+-- clocks are put back, and another server may have taken over.
 create or replace function hanjul._born(job_id uuid)
 returns timestamptz language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
-    select to_timestamp(('x' || left(replace(job_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0);
+    select to_timestamp(('x' || left(replace(job_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) - interval '1 day';
 $$;
 
 -- find_job(id): the job as hanjul.job_queue shows it; no row if there is none.
@@ -13,15 +14,20 @@ returns setof hanjul.job_queue language sql stable set search_path = pg_catalog,
     where q.id = find_job.id and (q.completed_at is null or q.completed_at >= hanjul._born(find_job.id));
 $$;
 
--- list_jobs(status, ...): up to qty of them, newest first, from before the job `before`.
+-- list_jobs(status, ...): up to qty of them, newest first, from before the job `before`. Planned for what is asked each time:
+-- one plan for all would walk through history.
 create or replace function hanjul.list_jobs(
     status text, queue text default null, kind text default null, key text default null, qty integer default 100, before uuid default null)
-returns setof hanjul.job_queue language sql stable set search_path = pg_catalog, pg_temp as $$
-    select * from hanjul.job_queue q
-    where q.status = list_jobs.status and (list_jobs.queue is null or q.queue = list_jobs.queue)
-      and (list_jobs.kind is null or q.kind = list_jobs.kind) and (list_jobs.key is null or q.key = list_jobs.key)
-      and (before is null or q.id < before)
-    order by q.id desc limit qty;
+returns setof hanjul.job_queue language plpgsql stable
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
+begin
+    return query
+        select * from hanjul.job_queue q
+        where q.status = list_jobs.status and (list_jobs.queue is null or q.queue = list_jobs.queue)
+          and (list_jobs.kind is null or q.kind = list_jobs.kind) and (list_jobs.key is null or q.key = list_jobs.key)
+          and (before is null or q.id < before)
+        order by q.id desc limit qty;
+end
 $$;
 
 -- ready_jobs(queues): seconds until each queue's next job is due, or a lease ends; 0 or less: now. Queues with nothing, and
@@ -44,11 +50,14 @@ begin
                 next_at,
                 (select j.run_at from hanjul.job j
                  where j.queue = ready_jobs.queue and j.priority = lane and j.run_at > ts order by j.run_at, j.id limit 1),
-                (select min(h.at) from (
-                    select case when j.status = 'pending' then j.run_at
-                                when j.retry_count < j.max_retries and j.cancel_requested_at is null then j.leased_until end as at
-                    from hanjul.job j
-                    where j.queue = ready_jobs.queue and j.priority = lane and j.run_at <= ts order by j.run_at, j.id limit 1000) h));
+                (select j.run_at from hanjul.job j
+                 where j.queue = ready_jobs.queue and j.priority = lane and j.run_at <= ts and j.status = 'pending'
+                 order by j.run_at, j.id limit 1),
+                (select min(h.leased_until) from (
+                    select j.leased_until from hanjul.job j
+                    where j.queue = ready_jobs.queue and j.priority = lane and j.run_at <= ts and j.status = 'processing'
+                      and j.retry_count < j.max_retries and j.cancel_requested_at is null
+                    order by j.run_at, j.id limit 1000) h));
             exit when next_at <= ts;
             lane := (select j.priority from hanjul.job j
                      where j.queue = ready_jobs.queue and j.priority > lane order by j.queue, j.priority limit 1);

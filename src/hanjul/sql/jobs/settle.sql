@@ -84,6 +84,7 @@ begin
     if (progress between 0 and 1) is false then
         raise exception 'progress must be between 0 and 1, not %', progress using errcode = 'invalid_parameter_value';
     end if;
+    perform hanjul._lock_jobs(array[heartbeat.id]);
     perform hanjul._raise_refused(r.id, r.attempt, r.held_by, r.status)
     from hanjul.heartbeats(array[heartbeat.id], array[heartbeat.attempt], lease_s) r where not r.cancel;
     update hanjul.job j
@@ -94,12 +95,13 @@ end
 $$;
 
 -- heartbeats(ids, attempts, lease_s): the same for many. A row for each that was refused, and, with `cancel`, for each that
--- somebody wants to be cancelled.
+-- somebody wants to be cancelled. One whose row somebody else has locked is passed over, lest all others lose their leases: its
+-- lease is as it was, and there is no row of it but with the status `locked`.
 create or replace function hanjul.heartbeats(ids uuid[], attempts integer[], lease_s double precision)
 returns table (id uuid, attempt integer, held_by integer, status text, cancel boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    locked uuid[] := hanjul._lock_jobs(ids);
+    free uuid[] := array(select j.id from hanjul.job j where j.id = any (ids) order by j.id for update skip locked);
     kept uuid[];
 begin
     if (lease_s > 0 and lease_s <= 315360000) is not true then
@@ -109,11 +111,13 @@ begin
     with beat as (
         update hanjul.job j set leased_until = clock_timestamp() + make_interval(secs => lease_s)
         from unnest(ids, attempts) g (id, attempt)
-        where j.id = g.id and j.attempt = g.attempt and j.status = 'processing'
+        where j.id = g.id and j.attempt = g.attempt and j.status = 'processing' and j.id = any (free)
         returning j.id)
     select array_agg(b.id) into kept from beat b;
     return query
-        select r.*, false from hanjul._refused(ids, attempts, kept) r
+        select r.id, r.attempt, r.held_by,
+               case when r.held_by = r.attempt and r.status = 'processing' then 'locked' else r.status end, false
+        from hanjul._refused(ids, attempts, kept) r
         union all
         select j.id, j.attempt, j.attempt, j.status, true from hanjul.job j where j.id = any (kept) and j.cancel_requested_at is not null;
 end
