@@ -2,14 +2,21 @@
 
 import asyncio
 import os
+import signal
+from collections.abc import Awaitable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.jobs import work
 
-from hanjul import App, Handle, InvalidSettings, JobFailed
+from hanjul import App, Handle, InvalidSettings, Job, JobFailed
 from hanjul.jobs import Jobs
+from hanjul.model.errors import LeaseLost, Unavailable
+from hanjul.model.job import TOLD
+from hanjul.model.outcome import Ack, Release
+from hanjul.runtime.processes import ProcessHandler
 
 
 async def read_pid(file: Path) -> int:
@@ -23,6 +30,35 @@ async def until_gone(pid: int) -> None:
     async with asyncio.timeout(20):
         while Path(f"/proc/{pid}").exists():
             await asyncio.sleep(0.02)
+
+
+async def until_dead(pid: int) -> None:
+    """Until it has ended, though its parent has not looked after it yet."""
+    async with asyncio.timeout(20):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            await asyncio.sleep(0.02)
+
+
+async def until_started(place: Path, count: int) -> list[int]:
+    """The pids of that many processes of work.StartsSlowly."""
+    async with asyncio.timeout(30):
+        while len(files := list(place.glob("*.pid"))) < count:
+            await asyncio.sleep(0.02)
+    return [int(file.stem) for file in files]
+
+
+def job_of(raw: str, error: Exception | None = None) -> Job[Any]:
+    """A job in nobody's database; its progress meets the error."""
+
+    def tell(_job: Job[Any], _fraction: float, _note: str | None) -> Awaitable[None]:
+        if error is not None:
+            raise error
+        return TOLD
+
+    return Job(
+        "default", "1", kind="k", attempt=1, fence=1, max_retries=0, timeout_s=None, created_at=datetime.now(UTC), key=None,
+        raw=raw, metadata=None, lease_until=float("inf"), tell=tell,
+    )  # fmt: skip
 
 
 async def failure(handle: Handle) -> str:
@@ -116,6 +152,102 @@ async def test_a_busy_process_neither_blocks_the_loop_nor_loses_its_lease(app: A
         await handle.result(timeout_s=30)
 
     assert (await asyncio.to_thread(lambda: app.consumers[0].counts.acked)) == 1
+
+
+async def test_a_job_that_is_cancelled_while_its_process_starts_does_not_run(app: App, tmp_path: Path) -> None:
+    app.job("slow", executor="process")(work.StartsSlowly(tmp_path))
+    app.job_workers("default", concurrency=1, lease_s=1)
+
+    async with app:
+        handle = await app.jobs.enqueue("slow")
+        [pid] = await until_started(tmp_path, 1)
+        assert await handle.cancel() == "processing"
+        assert await failure(handle) == "cancelled on request"  # the gate is still shut: nobody has waited for it
+        await until_gone(pid)
+
+        (tmp_path / "gate").touch()
+        await (await app.jobs.enqueue("slow", key="after")).result(timeout_s=30)
+
+    assert len(await until_started(tmp_path, 2)) == 2
+
+
+async def test_processes_start_side_by_side(app: App, tmp_path: Path) -> None:
+    app.job("slow", executor="process")(work.StartsSlowly(tmp_path))
+    app.job_workers("default", concurrency=2)
+
+    async with app:
+        handles = [await app.jobs.enqueue("slow") for _ in range(2)]
+        pids = await until_started(tmp_path, 2)
+        (tmp_path / "gate").touch()
+        for handle in handles:
+            await handle.result(timeout_s=30)
+
+    for pid in pids:
+        await until_gone(pid)
+
+
+def test_a_job_that_was_given_up_before_its_thread_began_does_not_run(tmp_path: Path) -> None:
+    handler, job = ProcessHandler(work.StartsSlowly(tmp_path)), job_of("null")
+
+    handler.give_up(job)
+
+    with pytest.raises(Release):
+        handler.function(job)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_process_that_was_killed_while_idle_costs_no_job_its_attempt(app: App) -> None:
+    app.job("squares", executor="process", max_retries=0)(work.sum_of_squares)
+    app.job_workers("default", concurrency=1)
+
+    async with app:
+        first = await (await app.jobs.enqueue("squares", 3)).result(timeout_s=30)
+        os.kill(first["pid"], signal.SIGKILL)
+        await until_dead(first["pid"])
+        second = await (await app.jobs.enqueue("squares", 4)).result(timeout_s=30)
+
+    assert second["sum"] == 14
+    assert second["pid"] != first["pid"]
+    await until_gone(first["pid"])
+
+
+async def test_a_process_that_ends_while_it_starts_is_the_jobs_failure(app: App) -> None:
+    app.job("k", executor="process", max_retries=0)(work.EndsAtStart())
+
+    async with app:
+        assert await failure(await app.jobs.enqueue("k")) == "its process ended: exit code 3, before it was ready"
+
+
+async def test_a_process_that_works_while_its_handler_closes_ends_after_its_job(tmp_path: Path) -> None:
+    handler = ProcessHandler(work.pid_when_told)
+    running = asyncio.create_task(asyncio.to_thread(handler.function, job_of(f'{{"place": "{tmp_path}"}}')))
+    pid = await read_pid(tmp_path / "pid")
+
+    handler.close()
+    (tmp_path / "go").touch()
+
+    assert (await running).result == str(pid)
+    await until_gone(pid)
+
+
+async def test_progress_that_cannot_be_recorded_leaves_the_job_running(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    handler = ProcessHandler(work.with_progress)
+    (tmp_path / "go").touch()
+
+    outcome = await asyncio.to_thread(handler.function, job_of(f'{{"file": "{tmp_path / "go"}"}}', Unavailable("no server")))
+    handler.close()
+
+    assert isinstance(outcome, Ack)
+    assert "progress is not recorded: no server" in caplog.text
+
+
+async def test_progress_of_a_job_that_was_lost_ends_it(tmp_path: Path) -> None:
+    handler = ProcessHandler(work.pid_then_progress)
+
+    with pytest.raises(LeaseLost):
+        await asyncio.to_thread(handler.function, job_of(f'{{"place": "{tmp_path}"}}', LeaseLost("default", "1", 1, 2)))
+
+    await until_gone(await read_pid(tmp_path / "pid"))
 
 
 def test_an_executor_that_does_not_exist_is_refused(app: App) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,48 @@ def busy_for_ever(payload: dict[str, Any]) -> None:
         sum(range(1000))
 
 
+def pid_when_told(payload: dict[str, Any]) -> int:
+    place = Path(payload["place"])
+    (place / "pid").write_text(str(os.getpid()))
+    wait_for(str(place / "go"))
+    return os.getpid()
+
+
+def pid_then_progress(job: Job[dict[str, Any]]) -> None:
+    (Path(job.body["place"]) / "pid").write_text(str(os.getpid()))
+    job.progress(0.1)
+    wait_for(str(Path(job.body["place"]) / "go"))
+
+
 def wait_for(name: str) -> None:
     while not Path(name).exists():
         time.sleep(0.01)
+
+
+class StartsSlowly:
+    """A function whose processes note their pids in a directory, and are not ready before it has a file `gate`."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __call__(self, _payload: Any) -> None:
+        (self.place / "ran").touch()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return start_slowly, (self.place,)
+
+
+def start_slowly(place: Path) -> StartsSlowly:
+    (place / f"{os.getpid()}.pid").touch()
+    wait_for(str(place / "gate"))
+    return StartsSlowly(place)
+
+
+class EndsAtStart:
+    """A function whose processes end, with exit code 3, before they are ready."""
+
+    def __call__(self, _payload: Any) -> None:
+        raise AssertionError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sys.exit, (3,)

@@ -22,7 +22,7 @@ class Job(Delivery[T], Generic[T]):
     timeout_s: how long the attempt may run; None: as its kind says.
     """
 
-    __slots__ = ("_tell", "key", "kind", "max_retries", "timeout_s")
+    __slots__ = ("__weakref__", "_tell", "key", "kind", "max_retries", "timeout_s")
 
     def __init__(
         self,
