@@ -295,9 +295,11 @@ def test_a_queue_that_is_not_there_is_told_at_the_first_message(app: AppSync) ->
 
 
 SCRIPT = """
+import signal
 import sys
 import hanjul
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background may have it ignored
 app = hanjul.AppSync(sys.argv[1])
 app.start()
 for message in app.queue("mail").consume(prefetch=1, retry=hanjul.Retry(base_s=0.01)):
