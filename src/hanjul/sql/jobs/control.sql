@@ -20,7 +20,8 @@ begin
 end
 $$;
 
--- retry_job(id): a failed or cancelled job is pending again, under its id, with all its retries. 55000 for others.
+-- retry_job(id): a failed or cancelled job is pending again, under its id, with all its retries. 55000 for others, and if another
+-- job holds its unique key by now, waiting or running.
 create or replace function hanjul.retry_job(id uuid)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -33,11 +34,32 @@ begin
     if not found then
         perform hanjul._raise_ended(id, 'retried');
     end if;
-    insert into hanjul.job (id, queue, kind, priority, run_at, status, attempt, max_retries, created_at, timeout_s, error_message, key, payload, metadata)
+    perform hanjul._hold_again(old);
+    insert into hanjul.job
+        (id, queue, kind, priority, run_at, status, attempt, max_retries, created_at, timeout_s, error_message, key, unique_key, payload, metadata)
     values (old.id, old.queue, old.kind, old.priority, ts, 'pending', old.attempt, old.max_retries, old.created_at, old.timeout_s,
-            old.error_message, old.key, old.payload, old.metadata);
+            old.error_message, old.key, old.unique_key, old.payload, old.metadata);
     insert into hanjul.job_flow values (ts, old.queue, old.kind, old.status, 'pending', 1);
     perform hanjul._wake_jobs(old.queue);
+end
+$$;
+
+-- _hold_again(job): its unique key is its own again.
+create or replace function hanjul._hold_again(job hanjul.job_history)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    holder uuid;
+begin
+    if job.unique_key is null then
+        return;
+    end if;
+    insert into hanjul.job_unique (unique_key, job_id, created_at) values (job.unique_key, job.id, job.created_at) on conflict do nothing;
+    select u.job_id into holder from hanjul.job_unique u where u.unique_key = job.unique_key for update;
+    if holder <> job.id and hanjul._status(holder) in ('pending', 'processing') then
+        raise exception 'job % cannot be retried: job % holds its unique key', job.id, holder
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    update hanjul.job_unique u set job_id = job.id, created_at = job.created_at where u.unique_key = job.unique_key;
 end
 $$;
 
@@ -68,10 +90,11 @@ returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     insert into hanjul.job_history
         (id, queue, kind, priority, run_at, status, attempt, retry_count, max_retries, worker_id, created_at, started_at,
-         completed_at, timeout_s, progress, progress_note, reason, error_message, key, payload, metadata)
+         completed_at, timeout_s, progress, progress_note, reason, error_message, key, unique_key, payload, metadata)
     values (job.id, job.queue, job.kind, job.priority, job.run_at, to_status, job.attempt, job.retry_count, job.max_retries, job.worker_id,
             job.created_at, job.started_at, at, job.timeout_s, job.progress, job.progress_note,
-            case to_status when 'failed' then 'max_attempts' end, _keep.error_message, job.key, job.payload, job.metadata);
+            case to_status when 'failed' then 'max_attempts' end, _keep.error_message, job.key, job.unique_key, job.payload,
+            job.metadata);
     insert into hanjul.job_flow values (at, job.queue, job.kind, job.status, to_status, 1);
     perform hanjul._tell_ended(array[job.id]);
 end

@@ -30,8 +30,9 @@ begin
             return holder;
         end if;
     end if;
-    insert into hanjul.job (id, queue, kind, priority, run_at, status, max_retries, created_at, timeout_s, key, payload, metadata)
-    values (new_id, queue, kind, priority, due, 'pending', max_retries, ts, timeout_s, key, payload, metadata);
+    insert into hanjul.job
+        (id, queue, kind, priority, run_at, status, max_retries, created_at, timeout_s, key, unique_key, payload, metadata)
+    values (new_id, queue, kind, priority, due, 'pending', max_retries, ts, timeout_s, key, unique_key, payload, metadata);
     insert into hanjul.job_flow values (ts, queue, kind, null, 'pending', 1);
     perform hanjul._wake_jobs(queue);
     return new_id;
@@ -39,7 +40,7 @@ end
 $$;
 
 -- _replace_job(unique_key, ...): the job that holds the key, while it is pending. SECURITY DEFINER: a producer changes no job but
--- those whose unique key he knows, and nothing of them that enqueue_job has not checked.
+-- those that were enqueued with a unique key that he knows, and nothing of them that enqueue_job has not checked.
 create or replace function hanjul._replace_job(
     unique_key text, payload jsonb, run_at timestamptz, priority integer, max_retries integer, timeout_s double precision, key text, metadata jsonb)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -50,7 +51,7 @@ begin
         max_retries = _replace_job.max_retries, timeout_s = _replace_job.timeout_s, key = _replace_job.key,
         metadata = _replace_job.metadata
     from hanjul.job_unique u
-    where u.unique_key = _replace_job.unique_key and j.id = u.job_id and j.status = 'pending';
+    where u.unique_key = _replace_job.unique_key and j.id = u.job_id and j.unique_key = u.unique_key and j.status = 'pending';
 end
 $$;
 

@@ -182,13 +182,13 @@ begin
     kept as (
         insert into hanjul.job_history
             (id, queue, kind, priority, run_at, status, attempt, retry_count, max_retries, worker_id, created_at, started_at,
-             completed_at, timeout_s, progress, progress_note, reason, error_message, key, payload, metadata, result)
+             completed_at, timeout_s, progress, progress_note, reason, error_message, key, unique_key, payload, metadata, result)
         select o.id, o.queue, o.kind, o.priority, o.run_at,
                case when o.cancel_requested_at is not null and to_status = 'failed' then 'cancelled' else to_status end,
                o.attempt, o.retry_count, o.max_retries, o.worker_id, o.created_at, o.started_at, ts, o.timeout_s,
                case to_status when 'completed' then 1 else o.progress end, o.progress_note,
                case when to_status = 'failed' and o.cancel_requested_at is null then coalesce(o.reason, 'max_attempts') end,
-               coalesce(hanjul._shortened(o.failure), o.error_message), o.key, o.payload, o.metadata, o.result
+               coalesce(hanjul._shortened(o.failure), o.error_message), o.key, o.unique_key, o.payload, o.metadata, o.result
         from gone o
         returning id, queue, kind, status),
     counted as (
