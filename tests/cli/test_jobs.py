@@ -142,7 +142,8 @@ def test_lost_jobs_are_rescued_and_old_ones_forgotten_after_a_question(cli: Run,
 
     assert cli("jobs", "rescue").stdout == "1 jobs rescued\n"
     assert cli("jobs", "prune", "--days", "1").returncode == 1
-    assert cli("jobs", "prune", "--days", "1", "--yes").stdout == "0 days of history dropped\n"
+    sql("select hanjul._make_day('2020-02-28'), hanjul._make_day('2020-02-29')")
+    assert cli("jobs", "prune", "--days", "1", "--yes").stdout == "2 days of history dropped\n"
     assert asked(cli, "show", job)["status"] == "failed"
 
 

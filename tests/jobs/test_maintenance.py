@@ -103,6 +103,25 @@ async def test_who_hangs_loses_the_lead_and_learns_of_it(database: Database, sql
     await other.close()
 
 
+async def test_who_stops_before_it_hears_that_it_leads_lets_another_lead(
+    database: Database, sql: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = database.rows
+
+    async def answer_late(call: Any, **how: Any) -> Any:
+        answer = await ask(call, **how)
+        await pass_time(0 if call.function == "hanjul.resign" else 60)
+        return answer
+
+    monkeypatch.setattr(database, "rows", answer_late)
+    one = maintenance(database)
+    async with working(one):
+        await until(lambda: sql("select holder from hanjul.leader") == [("a",)])
+        assert not one.leads
+
+    assert sql("select holder from hanjul.leader") == []
+
+
 @pytest.mark.parametrize(("listening", "beat_s"), [(True, LISTENING_BEAT_S), (False, POLLING_BEAT_S)])
 async def test_an_idle_process_asks_seldom_and_before_a_leaders_lease_ends(
     database: Database, listening: bool, beat_s: float
@@ -274,14 +293,31 @@ async def test_chores_rest_between_two_times_and_longer_when_they_cost_much(data
     rescue = one._chores[1]
     assert rescue.every_s == 5.0  # the shortest there is
 
-    async def slow(_call: Any, _timeout_s: float | None = None) -> None:
+    async def slow(_call: Any, _timeout_s: float | None = None) -> list[int]:
         await pass_time(0.2)
+        return [0]
 
     one._ask = slow  # type: ignore[method-assign]
     began = time.monotonic()
     await one._do([rescue])
 
     assert rescue.due_at - began >= 50 * 0.2
+
+
+async def test_the_leader_drops_one_day_after_another_and_forgets_the_keys_of_their_jobs(
+    database: Database, sql: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hanjul.drivers.maintenance.LISTENING_BEAT_S", 0.05)
+    monkeypatch.setattr("hanjul.drivers.maintenance.BUSY_BEAT_S", 0.05)
+    monkeypatch.setattr("hanjul.drivers.maintenance.CHORES_SHARE", 1)
+    monkeypatch.setattr("hanjul.drivers.maintenance.KEYS_AT_ONCE", 2)
+    sql("select hanjul.enqueue_job('k', unique_key => 'waits')")
+    sql("select hanjul._make_day('2020-02-27'), hanjul._make_day('2020-02-28'), hanjul._make_day('2020-02-29')")
+    sql("insert into hanjul.job_unique select 'gone ' || n, gen_random_uuid(), now() from generate_series(1, 5) n")
+    sql("update hanjul.job_unique set created_at = '2020-02-28'")
+    async with working(maintenance(database)):
+        await until(lambda: sql("select 1 from pg_inherits where inhrelid::regclass::text ~ '_2020'") == [])
+        await until(lambda: sql("select unique_key from hanjul.job_unique") == [("waits",)])
 
 
 async def test_an_app_with_jobs_takes_its_part_and_leaves_when_it_stops(app: App, sql: Ask) -> None:

@@ -110,7 +110,8 @@ def test_the_twin_rescues_and_prunes(dsn: str) -> None:
 
         assert (jobs.rescue(), stale.get().status) == (1, "failed")
 
-        assert jobs.prune(timedelta(days=1)) == 0
+        conn.execute("select hanjul._make_day('2020-02-28'), hanjul._make_day('2020-02-29')")
+        assert jobs.prune(timedelta(days=1)) == 2
         assert jobs.prune(timedelta(0)) == 0  # no day is over
         with pytest.raises(JobNotFound):
             stale.explain()

@@ -704,6 +704,86 @@ def test_a_day_is_not_dropped_while_that_would_make_workers_wait(db, connect, jo
     assert db.one("select hanjul.prune('30 days')") == 1
 
 
+def test_a_call_drops_one_day_the_oldest(db):
+    db.run("select hanjul._make_day('2020-02-29'), hanjul._make_day('2020-02-27'), hanjul._make_day('2020-02-28')")
+    left = """select right(inhrelid::regclass::text, 4) from pg_inherits
+        where inhparent = 'hanjul.job_history'::regclass and inhrelid::regclass::text ~ '_2020' order by 1"""
+
+    assert db.one("select hanjul.prune()") == 1
+
+    assert db.column(left) == ["0228", "0229"]
+    assert db.column("select hanjul.prune() from generate_series(1, 3)") == [1, 1, 0]
+
+
+def test_a_day_that_cannot_be_dropped_now_keeps_nothing_else_from_being_forgotten(db, connect, job):
+    reader = connect()
+    db.run("select hanjul.complete_job(%s, 1)", job)
+    db.run("update hanjul.job_history set completed_at = now() - interval '31 days'")
+    db.run("select hanjul._make_day('2020-02-29')")
+    reader.run("begin")
+    reader.run("select * from hanjul.job_history_20200229")
+
+    assert db.one("select hanjul.prune('30 days')") == 0
+
+    assert db.one("select count(*) from hanjul.job_history") == 0
+    assert db.rows("select * from hanjul.job_counts()") == []
+
+
+def test_a_day_is_not_counted_while_one_of_its_jobs_is_retried(db, connect, job):
+    other = connect()
+    db.run("select hanjul.complete_job(%s, 1)", job)
+    db.run("update hanjul.job_history set status = 'failed', completed_at = '2020-02-29', id = %s", f"{0:032x}")
+    db.run("delete from hanjul.job_flow")
+    db.run("insert into hanjul.job_flow values (now(), 'default', 'mail', null, 'failed', 1)")
+    db.run("select hanjul._make_day('2020-02-29')")
+    other.run("begin")
+    other.run("select hanjul.retry_job(id) from hanjul.job_history")
+
+    assert db.one("select hanjul.prune('30 days')") == 0
+
+    other.run("commit")
+    assert db.one("select hanjul.prune('30 days')") == 1
+    assert db.rows("select * from hanjul.job_counts()") == [("default", "mail", "pending", 1)]
+
+
+def test_jobs_end_while_the_keys_of_a_day_are_forgotten(db, connect, job):
+    db.run("select hanjul.keep_days()")
+    db.run("insert into hanjul.job_unique select 'key', gen_random_uuid(), now() - interval '31 days'")
+    db.run("begin")
+    db.run("select hanjul.prune_unique_keys()")
+
+    other = connect()
+    other.run("set lock_timeout = '5s'")
+    other.run("select hanjul.complete_job(%s, 1)", job)
+
+    db.run("commit")
+
+
+def test_unique_keys_are_forgotten_in_batches_oldest_first_unless_their_job_is_there(db, connect):
+    other = connect()
+    db.run("select hanjul.enqueue_job('k', unique_key => 'waits'), hanjul.enqueue_job('k', unique_key => 'young')")
+    db.run("select hanjul.enqueue_job('k', queue => 'ended', unique_key => 'ended')")
+    db.run("select hanjul.cancel_job(id) from hanjul.job where queue = 'ended'")
+    db.run(
+        """insert into hanjul.job_unique
+           select n::text, gen_random_uuid(), now() - n * interval '1 day' from generate_series(31, 35) n"""
+    )
+    db.run("update hanjul.job_unique set created_at = '2020-02-29' where unique_key in ('waits', 'ended')")
+    keys = "select unique_key from hanjul.job_unique order by 1"
+
+    assert db.one("select hanjul.prune_unique_keys('30 days', 2)") == 2
+    assert db.column(keys) == ["31", "32", "33", "ended", "waits", "young"]
+
+    other.run("begin")
+    other.run("select from hanjul.job_unique where unique_key = '33' for update")
+    assert db.one("select hanjul.prune_unique_keys('30 days', 9)") == 2
+    other.run("commit")
+    assert db.column(keys) == ["33", "ended", "waits", "young"]
+    for arguments in ("'-1 day'", "null", "'1 day', 0", "'1 day', null"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"older_than must not be|qty must be more than 0"):
+            db.run(f"select hanjul.prune_unique_keys({arguments})")
+
+
 def test_counts_follow_every_change_and_are_the_same_when_rolled_up(db):
     db.run(
         """select hanjul.enqueue_jobs('[
@@ -817,9 +897,8 @@ def test_what_is_due_behind_a_thousand_running_jobs_is_told(db):
 
 
 def test_lanes_that_are_empty_are_forgotten(db):
-    db.run(
-        "select hanjul.enqueue_jobs((select jsonb_agg(jsonb_build_object('kind', 'k', 'priority', n)) from generate_series(1, 50) n))"
-    )
+    db.run("""select hanjul.enqueue_jobs((
+        select jsonb_agg(jsonb_build_object('kind', 'k', 'priority', n)) from generate_series(1, 50) n))""")
     db.run("""with mine as (select array_agg(id) ids, array_agg(attempt) attempts
                             from hanjul.fetch_next_jobs('w1', '{default}', 100))
               select hanjul.complete_jobs(ids, attempts) from mine""")
@@ -843,3 +922,29 @@ def test_a_job_that_ends_as_it_is_enqueued_is_found(db):
         job = db.one("select hanjul.enqueue_job('k')")
         db.run("select hanjul.cancel_job(%s)", job)
         assert db.column("select status from hanjul.find_job(%s)", job) == ["cancelled"]
+
+
+def test_a_job_whose_unique_key_another_holds_by_now_cannot_be_retried(db):
+    first = db.one(UNIQUE, "1")
+    db.run("select hanjul.cancel_job(%s)", first)
+    second = db.one(UNIQUE, "2")
+
+    with pytest.raises(
+        psycopg.errors.ObjectNotInPrerequisiteState, match=f"cannot be retried: job {second} holds its unique key"
+    ):
+        db.run("select hanjul.retry_job(%s)", first)
+
+    db.run("select hanjul.cancel_job(%s)", second)
+    db.run("select hanjul.retry_job(%s)", first)
+    assert db.one(UNIQUE, "3") == first
+
+
+def test_who_knows_a_jobs_id_but_not_its_unique_key_replaces_nothing(db):
+    victim = db.one("select hanjul.enqueue_job('mail', '1', unique_key => 'theirs')")
+    plain = db.one("select hanjul.enqueue_job('mail', '1')")
+
+    for job in (victim, plain):
+        db.run("insert into hanjul.job_unique values (%s, %s, now())", f"mine {job}", job)
+        db.run("select hanjul._replace_job(%s, '2', now(), 0, 0, null, null, null)", f"mine {job}")
+
+    assert db.column("select payload from hanjul.job") == [1, 1]

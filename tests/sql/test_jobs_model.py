@@ -526,6 +526,7 @@ class Jobs(RuleBasedStateMachine):
         if not really:
             return
         assert self.watch.one("select hanjul.prune('0')") == 0
+        self.watch.run("select hanjul.prune_unique_keys('0')")
         if not self.model.today_has_a_partition:
             for job_id, _ in self.model.seen(None, *ENDED):
                 self.model.jobs[job_id].committed = None

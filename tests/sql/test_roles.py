@@ -133,6 +133,7 @@ CALLS = {
     "hanjul.pause_queue('default')": JOB_ADMINS,
     "hanjul.resume_queue('default')": JOB_ADMINS,
     "hanjul.prune('0')": JOB_ADMINS,
+    "hanjul.prune_unique_keys('0')": JOB_ADMINS,
     "hanjul.roll_up()": ALL,  # it adds up what was noted, whoever asks
     "hanjul.keep_days(31)": ALL,
     "hanjul.grant_jobs('any consumer', 'admin')": NOBODY,

@@ -86,6 +86,7 @@ EVERY_CALL = [
     "hanjul.processing_jobs()",
     "hanjul.enqueue_job_once('k', 'h', '{\"kind\": \"a\"}')",
     "hanjul.prune('0')",
+    "hanjul.prune_unique_keys('0')",
     "hanjul.grant_jobs('hanjul_producer', 'producer')",
     "hanjul.revoke_jobs('hanjul_producer')",
     "hanjul.grant_jobs('hanjul_producer', 'producer')",

@@ -12,11 +12,12 @@ Nothing here is wrong if two lead for a moment: each statement makes sure of tha
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hanjul.drivers import maintenance_calls
 from hanjul.jobs.schedule import Due
@@ -25,6 +26,8 @@ from hanjul.model.errors import BadInput, HanjulError, PermissionDenied
 from hanjul.postgres import Database
 
 _log = logging.getLogger("hanjul.maintenance")
+
+T = TypeVar("T")
 
 LEASE_S = 15.0
 """How long after its leader's death another takes over."""
@@ -43,6 +46,8 @@ CHORE_S = 600.0
 """How long a chore may take; what it did not get to is done by the next."""
 HOUR_S = 3600.0
 SHORTEST_RESCUE_S = 5.0
+KEYS_AT_ONCE = 10_000
+"""Unique keys that are forgotten together: about a second's work."""
 CHORES_SHARE = 50
 """A chore rests for fifty times as long as it took, so that it costs a few percent at worst."""
 
@@ -51,7 +56,9 @@ CHORES_SHARE = 50
 class _Chore:
     name: str
     every_s: float
-    call: Callable[[], Call[Any]]
+    call: Callable[[], Call[int]]
+    at_once: float = math.inf
+    """How much a call does at most: if it did so much there may be more, and the next comes as soon as it has rested."""
     due_at: float = 0.0
 
 
@@ -68,11 +75,14 @@ class Maintenance:
     ) -> None:
         self.leads = False
         self._database, self._holder, self._listening = database, holder, listening
+        age = f"{history_days} days"
         self._chores = [
             _Chore("keeping days", HOUR_S, maintenance_calls.keep_days),
             _Chore("rescuing jobs", max(SHORTEST_RESCUE_S, lease_s), maintenance_calls.rescue_stale_jobs),
-            _Chore("pruning history", HOUR_S, lambda: maintenance_calls.prune(f"{history_days} days")),
+            _Chore("pruning history", HOUR_S, lambda: maintenance_calls.prune(age), at_once=1),
+            _Chore("pruning unique keys", HOUR_S, lambda: maintenance_calls.prune_unique_keys(age, KEYS_AT_ONCE), KEYS_AT_ONCE),
         ]
+        self._may_lead = False
         self._said: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._aside: asyncio.Task[None] | None = None
@@ -88,15 +98,17 @@ class Maintenance:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        if self.leads:
-            self.leads = False
+        if self._may_lead:
+            self.leads = self._may_lead = False
             with suppress(HanjulError):  # then its lease ends
                 await self._database.rows(maintenance_calls.resign(self._holder), timeout_s=ANSWER_S)
 
     async def beat(self) -> float:
         """Ask who leads, and do what is to be done if we do; seconds until the next. Raises Unavailable, PermissionDenied."""
         idle_s = LISTENING_BEAT_S if self._listening() else POLLING_BEAT_S
+        self._may_lead = True  # from now on, even if no answer comes
         [lead] = await self._database.rows(maintenance_calls.lead(self._holder, LEASE_S), timeout_s=ANSWER_S)
+        self._may_lead = lead.leads
         if lead.leads != self.leads:
             self.leads = lead.leads
             _log.info(
@@ -133,12 +145,17 @@ class Maintenance:
     async def _do(self, chores: list[_Chore]) -> None:
         for chore in chores:
             began = time.monotonic()
-            await self._done(chore.name, self._ask(chore.call(), CHORE_S))
+            chore.due_at = began + chore.every_s
+            await self._done(chore.name, self._take(chore))
             ended = time.monotonic()
-            chore.due_at = max(began + chore.every_s, ended + CHORES_SHARE * (ended - began))
+            chore.due_at = max(chore.due_at, ended + CHORES_SHARE * (ended - began))
 
-    async def _ask(self, call: Call[Any], timeout_s: float | None = None) -> None:
-        await self._database.rows(call, timeout_s=timeout_s)
+    async def _take(self, chore: _Chore) -> None:
+        if sum(await self._ask(chore.call(), CHORE_S)) >= chore.at_once:
+            chore.due_at = time.monotonic()
+
+    async def _ask(self, call: Call[T], timeout_s: float | None = None) -> list[T]:
+        return await self._database.rows(call, timeout_s=timeout_s)
 
     async def _live(self) -> None:
         while True:
@@ -155,7 +172,7 @@ class Maintenance:
                 _log.exception("maintenance failed; trying again")
             await asyncio.sleep(pause_s)
 
-    async def _done(self, what: str, doing: Coroutine[Any, Any, None]) -> bool:
+    async def _done(self, what: str, doing: Coroutine[Any, Any, object]) -> bool:
         """Whether it was done; what went wrong is logged, once as long as it stays the same."""
         try:
             await doing

@@ -58,3 +58,8 @@ def keep_days() -> Call[int]:
 
 def prune(older_than: str) -> Call[int]:
     return Call("hanjul.prune", {"older_than interval": older_than}, row=_itself)
+
+
+def prune_unique_keys(older_than: str, qty: int) -> Call[int]:
+    args = {"older_than interval": older_than, "qty integer": qty}
+    return Call("hanjul.prune_unique_keys", args, row=_itself)

@@ -6,6 +6,9 @@ from uuid import UUID
 from hanjul.jobs.rows import Cause, JobCount, JobRecord, ProcessingJob, QueueStatus, WorkerRecord
 from hanjul.model.call import Call
 
+PRUNED_AT_ONCE = 10_000
+"""Unique keys that a call forgets: about a second's work."""
+
 
 def _itself(value: Any) -> Any:
     return value
@@ -75,3 +78,8 @@ def rescue_stale_jobs() -> Call[int]:
 
 def prune(older_than: str) -> Call[int]:
     return Call("hanjul.prune", {"older_than interval": older_than}, row=_itself)
+
+
+def prune_unique_keys(older_than: str) -> Call[int]:
+    args = {"older_than interval": older_than, "qty integer": PRUNED_AT_ONCE}
+    return Call("hanjul.prune_unique_keys", args, row=_itself)

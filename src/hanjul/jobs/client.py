@@ -243,7 +243,11 @@ class Jobs:
         """Forget jobs that ended before then, day by day; how many days were dropped. Raises BadInput."""
         if not isinstance(older_than, timedelta):
             raise BadInput(f"older_than must be a timedelta, not {older_than!r}")
-        [days] = await self._database.rows(calls.prune(f"{older_than.total_seconds():f} seconds"))
+        age, days = f"{older_than.total_seconds():f} seconds", 0
+        while sum(await self._database.rows(calls.prune(age))):  # a day a call, so that jobs end between two
+            days += 1
+        while sum(await self._database.rows(calls.prune_unique_keys(age))) >= calls.PRUNED_AT_ONCE:
+            pass
         return days
 
     @asynccontextmanager

@@ -27,48 +27,81 @@ begin
 end
 $$;
 
--- prune(older_than): drop the days that are older; remove older jobs that ended outside of them, and unique keys that no job
--- holds any more; and statistics. How many days were dropped. By one at a time: who comes second has nothing to do.
--- Who does not own the tables cannot drop them: an admin deletes what is in them, which takes longer.
+-- prune(older_than): remove jobs that ended longer ago outside of days, and statistics that are older, and drop one day: the
+-- oldest that is over by then. How many days were dropped: 1 means that there may be more. Call it until it is 0.
+-- By one at a time: who comes second has nothing to do. Who does not own the tables cannot drop them: an admin deletes what
+-- is in them, which takes longer.
+-- Locks: to drop a day, all of job_history, against everybody, for as long as a drop takes: so it comes last, and is one.
+-- Before that the day itself against those who would retry one of its jobs, while they are counted.
 create or replace function hanjul.prune(older_than interval default '30 days')
 returns integer language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
 declare
     owns_days boolean := pg_has_role((select c.relowner from pg_class c where c.oid = 'hanjul.job_history'::regclass), 'usage');
     day regclass;
-    dropped integer := 0;
 begin
-    if (older_than >= interval '0') is not true then
-        raise exception 'older_than must not be negative, not %', coalesce(older_than::text, 'NULL') using errcode = 'invalid_parameter_value';
-    end if;
+    perform hanjul._check_age(older_than);
     if not pg_try_advisory_xact_lock(1751215724, 2) then  -- somebody prunes already
         return 0;
     end if;
-    for day in
-        select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where i.inhparent = 'hanjul.job_history'::regclass and c.relname ~ '^job_history_\d{8}$'
-          and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() - older_than)::date and owns_days
-        order by c.relname
-    loop
-        begin
-            insert into hanjul.job_flow
-            select now(), s.queue, s.kind, s.status, null, s.n
-            from hanjul._count_day(day) s;
-            execute format('drop table %s', day);
-            dropped := dropped + 1;
-        exception when lock_not_available then
-            null;
-        end;
-    end loop;
     execute format($forget$
         with old as (delete from %s h where h.completed_at < now() - $1 returning h.queue, h.kind, h.status)
         insert into hanjul.job_flow select now(), o.queue, o.kind, o.status, null, count(*) from old o group by 2, 3, 4
     $forget$, case when owns_days then 'hanjul.job_history_rest' else 'hanjul.job_history' end) using older_than;
-    if owns_days then
-        delete from hanjul.job_minute m where m.minute < now() - older_than;
+    if not owns_days then
+        return 0;
     end if;
-    delete from hanjul.job_unique u
-    where u.created_at < now() - older_than and hanjul._status(u.job_id) is null;
-    return dropped;
+    delete from hanjul.job_minute m where m.minute < now() - older_than;
+    day := (
+        select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'hanjul.job_history'::regclass and c.relname ~ '^job_history_\d{8}$'
+          and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() - older_than)::date
+        order by c.relname limit 1);
+    if day is null then
+        return 0;
+    end if;
+    begin
+        execute format('lock table %s in share mode', day);
+        insert into hanjul.job_flow
+        select now(), s.queue, s.kind, s.status, null, s.n
+        from hanjul._count_day(day) s;
+        execute format('drop table %s', day);
+        return 1;
+    exception when lock_not_available then
+        return 0;
+    end;
+end
+$$;
+
+-- prune_unique_keys(older_than, qty): forget up to qty unique keys, the oldest first, that were taken longer ago and whose
+-- job is not kept any more. How many; less than qty means that it is through. Call it until then: with a day of history the
+-- keys of all its jobs fall due together.
+-- Locks: the rows that go, SKIP LOCKED: nobody waits for those who enqueue.
+create or replace function hanjul.prune_unique_keys(older_than interval default '30 days', qty integer default 10000)
+returns integer language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off
+set enable_bitmapscan = off set jit = off as $$
+declare
+    pruned integer;
+begin
+    perform hanjul._check_age(older_than);
+    if (qty > 0) is not true then
+        raise exception 'qty must be more than 0, not %', coalesce(qty::text, 'NULL') using errcode = 'invalid_parameter_value';
+    end if;
+    delete from hanjul.job_unique u where u.unique_key = any (array(
+        select k.unique_key from hanjul.job_unique k
+        where k.created_at < now() - older_than and hanjul._status(k.job_id) is null
+        order by k.created_at limit qty for update skip locked));
+    get diagnostics pruned = row_count;
+    return pruned;
+end
+$$;
+
+-- _check_age(older_than): 22023 if it is none.
+create or replace function hanjul._check_age(older_than interval)
+returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (older_than >= interval '0') is not true then
+        raise exception 'older_than must not be negative, not %', coalesce(older_than::text, 'NULL') using errcode = 'invalid_parameter_value';
+    end if;
 end
 $$;
 

@@ -83,6 +83,7 @@ create table hanjul.job_unique (
     created_at   timestamptz not null,
     request_hash text                     -- of a request that may arrive twice: what it asked for
 );
+create index job_unique_created_idx on hanjul.job_unique (created_at);  -- for hanjul.prune_unique_keys
 comment on table hanjul.job_unique is 'the newest job of each unique key';
 
 create table hanjul.job_pause (
