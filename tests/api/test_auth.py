@@ -11,8 +11,8 @@ from hanjul.jobs import Jobs
 
 TOKEN = "a-token-that-nobody-guesses"
 NOBODY = "01900000-0000-7000-8000-000000000000"
-ROUTES = [("POST", "jobs"), ("GET", "jobs"), ("GET", "jobs/{}"), ("GET", "jobs/{}/events"), ("POST", "jobs/{}/cancel"),
-          ("POST", "jobs/{}/retry"), ("GET", "processing"), ("GET", "queues")]  # fmt: skip
+ROUTES = [("POST", "jobs"), ("GET", "jobs"), ("GET", "jobs/{}"), ("GET", "jobs/{}/events"), ("GET", "jobs/{}/explain"),
+          ("POST", "jobs/{}/cancel"), ("POST", "jobs/{}/retry"), ("GET", "processing"), ("GET", "queues")]  # fmt: skip
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ body = st.fixed_dictionaries({"kind": st.just("mail") | anything}).flatmap(
 raw = st.binary(max_size=60) | (body | anything).map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
 headers = st.sampled_from([{}, {"Idempotency-Key": "k"}, {"Content-Type": "application/json; charset=\xff"}])
 questions = st.tuples(
-    st.sampled_from(["jobs", "processing", "queues", "jobs/{}", "jobs/{}/events"]),
+    st.sampled_from(["jobs", "processing", "queues", "jobs/{}", "jobs/{}/events", "jobs/{}/explain"]),
     st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8),
     st.dictionaries(st.sampled_from(["status", "queue", "kind", "key", "limit", "before", "wait"]),
                     st.sampled_from(["failed", "pending", "1", "0", "-1", "0.01", "nan", "\x00", "", "9" * 30]), max_size=3),

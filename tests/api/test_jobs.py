@@ -291,10 +291,24 @@ async def test_a_database_that_is_away_is_told_as_unavailable(http: httpx.AsyncC
     assert answer.json()["type"] == "urn:problem-type:hanjul:unavailable"
 
 
+async def test_a_job_is_explained(http: httpx.AsyncClient, jobs: Jobs) -> None:
+    job = await enqueued(http, delay_s=60)
+    await jobs.pause("default", reason="the model is being replaced")
+
+    causes = (await http.get(f"/hanjul/jobs/{job}/explain")).json()["causes"]
+    unknown = await http.get(f"/hanjul/jobs/{NOBODY}/explain")
+
+    assert [cause["cause"] for cause in causes[:2]] == ["paused", "not_due"]
+    assert "the model is being replaced" in causes[0]["explanation"]
+    assert causes[1]["until"] == (await http.get(f"/hanjul/jobs/{job}")).json()["run_at"]
+    assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:problem-type:hanjul:job-not-found")
+
+
 async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
     paths = (await http.get("/openapi.json")).json()["paths"]
 
     assert set(paths) == {f"/hanjul/{path}" for path in (
-        "jobs", "jobs/{job_id}", "jobs/{job_id}/events", "jobs/{job_id}/cancel", "jobs/{job_id}/retry", "processing", "queues"
+        "jobs", "jobs/{job_id}", "jobs/{job_id}/events", "jobs/{job_id}/explain", "jobs/{job_id}/cancel",
+        "jobs/{job_id}/retry", "processing", "queues"
     )}  # fmt: skip
     assert "Idempotency-Key".lower() in json.dumps(paths["/hanjul/jobs"]["post"]).lower()

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from hanjul.api import events
 from hanjul.api.auth import Dependency, guard
 from hanjul.api.problems import MEDIA_TYPE, Problem, ProblemRoute
-from hanjul.api.schemas import EnqueueBody, Enqueued, JobPage, JobShown, Name, ProcessingPage, QueueList
+from hanjul.api.schemas import EnqueueBody, Enqueued, Explanation, JobPage, JobShown, Name, ProcessingPage, QueueList
 from hanjul.api.service import ROUTE, HasJobs, Service, ServiceDep, once, status_url
 from hanjul.jobs.client import Jobs
 from hanjul.jobs.rows import Status
@@ -103,6 +103,12 @@ async def watch(job_id: UUID, service: ServiceDep, last_event_id: Annotated[str 
     service.refuse_if_full()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events.stream(service, job_id), 200, headers, "text/event-stream")
+
+
+@_routes.get("/jobs/{job_id}/explain", response_model=Explanation)
+async def explain(job_id: UUID, service: ServiceDep) -> Response:
+    """Why a job does not run, or how it does, or how it ended: every cause, the decisive one first."""
+    return Explanation.model_validate({"causes": await service.jobs.explain(job_id)}).answer()
 
 
 @_routes.post("/jobs/{job_id}/cancel", response_model=Enqueued, responses={202: {"model": Enqueued}})

@@ -138,6 +138,21 @@ class JobPage(Shown):
     next: str | None
 
 
+class CauseShown(Shown):
+    """One reason why a job stands as it does. cause: a word for programs.  explanation: a sentence for people."""
+
+    cause: str
+    explanation: str
+    since: datetime | None
+    until: datetime | None
+
+
+class Explanation(Shown):
+    """Why a job stands as it does, the decisive cause first."""
+
+    causes: list[CauseShown]
+
+
 class ProcessingShown(Shown):
     """A job that runs: by whom, since when, and what is left of the lease (below 0: it has ended)."""
 
