@@ -87,7 +87,16 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "delay": ({"delay": "soon"}, BadInput, "delay must be seconds or a timedelta, not 'soon'"),
     "both": ({"delay": timedelta(1), "run_at": datetime.now(UTC)}, BadInput, "exclude each other"),
     "timeout": ({"timeout_s": 0}, BadInput, "timeout_s must be more than 0"),
+    "timeout as text": ({"timeout_s": "5"}, BadInput, "timeout_s must be a number of seconds, not '5'"),
     "key": ({"key": "k" * 1001}, BadInput, "key must have at most 1000 characters"),
+    "half a character in the key": ({"key": "k\ud800"}, BadInput, r"key must be text that UTF-8 can write, not 'k\ud800'"),
+    "half a character in the kind": ({"kind": "k\ud800"}, BadInput, r"kind must be text that UTF-8 can write, not 'k\ud800'"),
+    "half a character in the queue": ({"queue": "\ud800"}, BadInput, r"queue must be text that UTF-8 can write, not '\ud800'"),
+    "NUL in the kind": ({"kind": "k\x00"}, BadInput, r"kind must be text without NUL, not 'k\x00'"),
+    "key that is no text": ({"key": 7}, BadInput, "key must be text, not 7"),
+    "broken priority": ({"priority": 0.5}, BadInput, "priority must be a whole number, not 0.5"),
+    "unique": ({"unique": "abc"}, BadInput, "unique must be a hanjul.Unique, not 'abc'"),
+    "once": ({"once": "abc"}, BadInput, "once must be a hanjul.Once, not 'abc'"),
 }
 
 
@@ -101,6 +110,40 @@ async def test_what_cannot_be_enqueued_is_refused_and_says_why(dsn: str, case: s
         assert words in str(refused.value)
         assert "CONTEXT" not in str(refused.value)
         assert await jobs.counts() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"for_s": float("nan")}, "for_s of Unique must be a number of seconds, not nan"),
+        ({"for_s": 0}, "for_s of Unique must be more than 0 and at most 315360000, not 0"),
+        ({"key": 7}, "key of Unique must be text, not 7"),
+        ({"fields": "a"}, r"fields of Unique must be names, as in \('session_id',\), not 'a'"),
+        ({"over": ()}, r"over of Unique must be statuses, as in .*, not \(\)"),
+        ({"over": ("gone",)}, "over of Unique must be pending, processing, .* or cancelled, not 'gone'"),
+        ({"on_conflict": "fight"}, "on_conflict must be keep, replace or raise, not 'fight'"),
+    ],
+)
+def test_a_uniqueness_that_cannot_be_is_refused_where_it_is_said(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        Unique(**arguments)
+
+
+async def test_questions_that_cannot_be_are_refused_and_name_the_value(jobs: Jobs) -> None:
+    handle = await jobs.enqueue("mail")
+
+    with pytest.raises(BadInput, match="status must be pending, processing, completed, failed or cancelled, not 'zz'"):
+        await jobs.list("zz")  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(BadInput, match="key must be text that UTF-8 can write"):
+        await jobs.list("pending", key="\ud800")
+    with pytest.raises(BadInput, match="payloads must be a list, not None"):
+        await jobs.enqueue_many("mail", None)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="timeout_s must be a number of seconds, not '5'"):
+        await handle.result(timeout_s="5")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="queue must be text of 1 to 200 characters, not ''"):
+        await jobs.pause("")
+    with pytest.raises(BadInput, match="key of Once must be text, not 7"):
+        Once(7)  # type: ignore[arg-type]
 
 
 async def test_what_does_not_exist_or_has_ended_says_so(jobs: Jobs) -> None:

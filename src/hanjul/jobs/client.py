@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from hanjul.jobs import calls
+from hanjul.jobs import calls, checks
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.pacing import pace
 from hanjul.jobs.request import Limits, Options, request_hash, written
@@ -123,6 +123,8 @@ class Jobs:
         What is not given is as the kind was declared. Raises BadInput, JobConflict (unique, on_conflict="raise").
         """
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, key, metadata, unique)
+        if once is not None:
+            checks.instance("once", once, Once)
         declared = declared_as(self._declared, kind)
         job = written(declared, payload, options, self._limits)
         if tx is None and not (once or unique or declared.unique):  # a conflict would be everybody's
@@ -149,7 +151,7 @@ class Jobs:
         tx: object = None,
     ) -> Sequence[UUID]:
         """Enqueue a job for each payload, all or none; their ids, in their order. The options are those of `enqueue`."""
-        if isinstance(payloads, str | bytes | dict):
+        if isinstance(payloads, str | bytes | dict) or not isinstance(payloads, Iterable):
             raise BadInput(f"payloads must be a list, not {payloads!r}")
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, None, metadata, unique)
         declared = declared_as(self._declared, kind)
@@ -178,6 +180,10 @@ class Jobs:
         before: UUID | str | None = None,
     ) -> Sequence[JobRecord]:
         """Jobs of a status, newest first; the next page comes from `before` the last job's id."""
+        checks.one_of("status", status, Status)
+        for what, text in (("queue", queue), ("kind", kind), ("key", key)):
+            if text is not None:
+                checks.text(what, text)
         since = None if before is None else _uuid(before)
         return await self._database.rows(calls.list_jobs(status, queue, kind, key, limit, since))
 
@@ -206,6 +212,8 @@ class Jobs:
 
     async def result(self, job_id: UUID | str, *, timeout_s: float | None = None, into: Any = Any) -> Any:
         """As Handle.result."""
+        if timeout_s is not None:
+            checks.seconds("timeout_s", timeout_s)
         async for _ in pace(timeout_s):
             record = await self.get(job_id)
             if record.status == "completed":
@@ -228,10 +236,14 @@ class Jobs:
 
     async def pause(self, queue: str, *, reason: str | None = None) -> None:
         """Hand out no jobs of the queue until `resume`; those that run go on."""
+        checks.name("queue", queue)
+        if reason is not None:
+            checks.text("reason", reason)
         await self._database.rows(calls.pause_queue(queue, reason))
 
     async def resume(self, queue: str) -> None:
         """Hand out its jobs again."""
+        checks.name("queue", queue)
         await self._database.rows(calls.resume_queue(queue))
 
     async def rescue(self) -> int:

@@ -5,12 +5,16 @@ from typing import Any
 
 import msgspec
 
+from hanjul.jobs import checks
 from hanjul.jobs.rows import Unique
 from hanjul.model.errors import BadInput
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """One kind: what its jobs are unless somebody says otherwise. `into`: the type of its payload, Any if unknown."""
+    """One kind: what its jobs are unless somebody says otherwise. `into`: the type of its payload, Any if unknown.
+
+    Raises BadInput for what no job can be.
+    """
 
     name: str
     function: Callable[..., Any] | None = None
@@ -20,6 +24,17 @@ class Declared(msgspec.Struct, frozen=True):
     max_retries: int | None = None
     timeout_s: float | None = None
     unique: Unique | None = None
+
+    def __post_init__(self) -> None:
+        checks.name("kind", self.name)
+        checks.name("queue", self.queue)
+        checks.whole("priority", self.priority, checks.MIN_PRIORITY, checks.MAX_PRIORITY)
+        if self.max_retries is not None:
+            checks.whole("max_retries", self.max_retries, 0, checks.MAX_RETRIES)
+        if self.timeout_s is not None:
+            checks.duration("timeout_s", self.timeout_s)
+        if self.unique is not None:
+            checks.instance("unique", self.unique, Unique)
 
 
 def declared_as(declared: Mapping[str, Declared], kind: str | Callable[..., Any]) -> Declared:

@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 from hashlib import sha256
-from math import isfinite
 from typing import Any
 
 import msgspec
 
+from hanjul.jobs import checks
 from hanjul.jobs.declared import Declared
 from hanjul.jobs.rows import Once, Unique
 from hanjul.model.errors import BadInput, MessageTooLarge
@@ -14,7 +14,7 @@ from hanjul.model.payload import decoded, encoded
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What was said beside kind and payload; None: as the kind was declared."""
+    """What was said beside kind and payload; None: as the kind was declared. Raises BadInput for what cannot be."""
 
     queue: str | None
     run_at: datetime | None
@@ -25,6 +25,20 @@ class Options(msgspec.Struct, frozen=True):
     key: str | None
     metadata: object
     unique: Unique | None
+
+    def __post_init__(self) -> None:
+        if self.queue is not None:
+            checks.name("queue", self.queue)
+        if self.priority is not None:
+            checks.whole("priority", self.priority, checks.MIN_PRIORITY, checks.MAX_PRIORITY)
+        if self.max_retries is not None:
+            checks.whole("max_retries", self.max_retries, 0, checks.MAX_RETRIES)
+        if self.timeout_s is not None:
+            checks.duration("timeout_s", self.timeout_s)
+        if self.key is not None:
+            checks.text("key", self.key)
+        if self.unique is not None:
+            checks.instance("unique", self.unique, Unique)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -47,7 +61,7 @@ def written(kind: Declared, payload: object, options: Options, limits: Limits) -
         "delay_s": _seconds(options.delay),
         "priority": kind.priority if options.priority is None else options.priority,
         "max_retries": limits.max_retries if max_retries is None else max_retries,
-        "timeout_s": _finite("timeout_s", options.timeout_s),
+        "timeout_s": options.timeout_s,
         "key": options.key,
         "metadata": None if options.metadata is None else msgspec.Raw(encoded(options.metadata)),
     }
@@ -95,10 +109,4 @@ def _seconds(delay: float | timedelta | None) -> float | None:
         return delay.total_seconds()
     if delay is not None and (isinstance(delay, bool) or not isinstance(delay, int | float)):
         raise BadInput(f"delay must be seconds or a timedelta, not {delay!r}")
-    return _finite("delay", delay)
-
-
-def _finite(name: str, seconds: float | None) -> float | None:
-    if isinstance(seconds, float) and not isfinite(seconds):
-        raise BadInput(f"{name} must be a number of seconds, not {seconds!r}")  # JSON has none: it would be as if not given
-    return seconds
+    return None if delay is None else checks.seconds("delay", delay)

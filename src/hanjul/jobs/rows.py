@@ -7,9 +7,11 @@ from uuid import UUID
 
 import msgspec
 
+from hanjul.jobs import checks
 from hanjul.model.errors import BadInput
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+OnConflict = Literal["keep", "replace", "raise"]
 ENDED = frozenset({"completed", "failed", "cancelled"})
 """The statuses of jobs in history."""
 
@@ -130,6 +132,11 @@ class Once(msgspec.Struct, frozen=True):
     key: str
     request: str | None = None
 
+    def __post_init__(self) -> None:
+        checks.text("key of Once", self.key)
+        if self.request is not None:
+            checks.text("request of Once", self.request)
+
 
 class Unique(msgspec.Struct, frozen=True):
     """What makes a job one of a kind: no other of the same kind that is alike in all that is named here.
@@ -137,6 +144,7 @@ class Unique(msgspec.Struct, frozen=True):
     key: a text of one's own.  fields: fields of the payload.  payload: the whole payload.  queue: in the same queue.
     for_s: only among jobs younger than this.  over: among jobs of these statuses.
     on_conflict: keep the job that is there; replace its payload and options while it is pending; or raise JobConflict.
+    Raises BadInput for values that cannot be.
 
     >>> Unique(fields=("session_id",)).of("transcribe", "default", {"session_id": 7})
     '["transcribe",null,null,null,7]'
@@ -148,12 +156,23 @@ class Unique(msgspec.Struct, frozen=True):
     queue: bool = False
     for_s: float | None = None
     over: Sequence[Status] = ("pending", "processing")
-    on_conflict: Literal["keep", "replace", "raise"] = "keep"
+    on_conflict: OnConflict = "keep"
+
+    def __post_init__(self) -> None:
+        if self.key is not None:
+            checks.text("key of Unique", self.key)
+        if self.for_s is not None:
+            checks.duration("for_s of Unique", self.for_s)
+        if isinstance(self.fields, str) or not isinstance(self.fields, Sequence):
+            raise BadInput(f"fields of Unique must be names, as in ('session_id',), not {self.fields!r}")
+        if isinstance(self.over, str) or not isinstance(self.over, Sequence) or not self.over:
+            raise BadInput(f"over of Unique must be statuses, as in ('pending', 'processing'), not {self.over!r}")
+        for status in self.over:
+            checks.one_of("over of Unique", status, Status)
+        checks.one_of("on_conflict", self.on_conflict, OnConflict)
 
     def of(self, kind: str, queue: str, payload: Any) -> str:
         """The unique key of such a job; payload: as plain JSON data. Raises BadInput for fields that it does not have."""
-        if isinstance(self.fields, str):
-            raise BadInput(f"fields of a unique job must be names, as in ('session_id',), not {self.fields!r}")
         parts: list[Any] = [kind, self.key, queue if self.queue else None, payload if self.payload else None]
         for field in self.fields:
             if not isinstance(payload, dict) or field not in payload:
