@@ -10,7 +10,7 @@ from typing import Any
 
 from hanjul.model.delivery import Delivery
 from hanjul.model.errors import InvalidSettings
-from hanjul.runtime.threads import Ending, Threads
+from hanjul.runtime.threads import Ending, RaisedInThread, Threads
 
 _log = logging.getLogger("hanjul.consumer")
 
@@ -98,6 +98,8 @@ class Runner:
             self._handler.give_up(argument)
             self.left_behind[asyncio.current_task()] = call
             raise
+        if isinstance(error, KeyboardInterrupt | GeneratorExit):  # the function's own: Ctrl-C arrives in the main thread
+            raise RaisedInThread(error)
         if error is not None:
             raise error
         return await result if inspect.isawaitable(result) else result

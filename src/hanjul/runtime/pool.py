@@ -11,6 +11,7 @@ from hanjul.model.delivery import Delivery
 from hanjul.model.errors import InvalidMessage
 from hanjul.model.outcome import Ack, Nack, Outcome, Reject, Release
 from hanjul.runtime.handlers import Runner
+from hanjul.runtime.threads import RaisedInThread
 
 _log = logging.getLogger("hanjul.consumer")
 
@@ -153,12 +154,13 @@ class Pool:
                 result = await self._within(argument, timeout_s)
         except Outcome as outcome:
             return outcome
-        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):  # in our thread: it is we who are to end
             raise
-        except BaseException as error:  # noqa: BLE001  (whatever a handler raises, sys.exit() too, means that it failed)
+        except BaseException as raised:  # noqa: BLE001  (whatever a handler raises, sys.exit() too, means that it failed)
+            failure = raised.error if isinstance(raised, RaisedInThread) else raised
             _log.warning("queue %r, message %s, attempt %d failed", delivery.queue, delivery.id, delivery.attempt,
-                         exc_info=error, extra=delivery.log_fields)  # fmt: skip
-            return Nack(_told(error))
+                         exc_info=failure, extra=delivery.log_fields)  # fmt: skip
+            return Nack(_told(failure))
         return result if isinstance(result, Outcome) else DONE
 
     async def _within(self, argument: Any, timeout_s: float) -> object:

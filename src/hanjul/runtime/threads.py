@@ -12,6 +12,14 @@ Ending = tuple[object, BaseException | None]
 """What a call returned, or what it raised."""
 
 
+class RaisedInThread(Exception):
+    """A function in a thread has raised what would end the event loop, were it raised there. error: that."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Threads:
     """A few threads that make calls for an event loop; each is started when it is first needed."""
 

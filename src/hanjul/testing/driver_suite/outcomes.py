@@ -54,7 +54,11 @@ class Outcomes:
 
         assert consumer.counts.nacked == 1
 
-    @pytest.mark.parametrize("error", [StopIteration(), SystemExit(3), ValueError()], ids=lambda error: type(error).__name__)
+    @pytest.mark.parametrize(
+        "error",
+        [StopIteration(), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), ValueError()],
+        ids=lambda error: type(error).__name__,
+    )
     async def test_nor_in_a_thread(self, harness: Harness, error: BaseException) -> None:
         await sent(harness, 2)
         raised = [error]
