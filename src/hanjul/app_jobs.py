@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -145,7 +145,7 @@ class AppJobs:
     def consumers(self, driver: PostgresDriver, config: Settings) -> list[Consumer]:
         """One for each crew; and one for the queues of declared kinds that have no crew."""
         worker_id = self._worker_id(config)
-        return [self._consumer(driver, crew, worker_id) for crew in self._manned(config)]
+        return [self._consumer(driver, crew, config, worker_id) for crew in self._manned(config)]
 
     async def work_off(self, driver: PostgresDriver, config: Settings, jobs: Jobs) -> list[JobRecord]:
         """Run what is due, one job at a time, until nothing is; the jobs that ran, as they stand then."""
@@ -156,7 +156,7 @@ class AppJobs:
             source = DueJobs(driver, queues, worker_id=self._worker_id(config))
             if not await source.any_due():
                 return [await jobs.get(job_id) for job_id in ran]
-            consumer = Consumer(self._spec(alone), source)
+            consumer = Consumer(self._limited(alone, config), source)
             await consumer.start()
             try:
                 await source.dry.wait()
@@ -176,8 +176,11 @@ class AppJobs:
         """Who we say that we are; of a process that was forked another than of its parent."""
         return config.worker_id or f"{socket.gethostname()}:{os.getpid()}:{self._chance}"
 
-    def _consumer(self, driver: PostgresDriver, crew: Crew, worker_id: str) -> Consumer:
-        return Consumer(self._spec(crew), JobSource(driver, crew.weights, worker_id=worker_id))
+    def _consumer(self, driver: PostgresDriver, crew: Crew, config: Settings, worker_id: str) -> Consumer:
+        return Consumer(self._limited(crew, config), JobSource(driver, crew.weights, worker_id=worker_id))
+
+    def _limited(self, crew: Crew, config: Settings) -> JobsSpec:
+        return replace(self._spec(crew), handler=self.kinds.limited(config.max_message_bytes))
 
     def _spec(self, crew: Crew) -> JobsSpec:
         return JobsSpec(

@@ -8,6 +8,7 @@ import pytest
 from hanjul.drivers.jobs import JobSource
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.jobs import Jobs
+from hanjul.model.outcome import Ack
 from hanjul.postgres import Database
 from hanjul.testing.driver_suite import (
     QUEUE,
@@ -74,3 +75,31 @@ class TestJobs(Attempts, Flow, Grouping, Leases, Limits, Outcomes, Settlement, S
         async with consuming(harness.source(QUEUE), handler):
             await harness.send(QUEUE, 1)
             await until(lambda: handler.seen)
+
+    @pytest.mark.parametrize("at", range(5))
+    async def test_a_result_that_cannot_be_stored_keeps_no_other_from_its_own(self, harness: JobHarness, at: int) -> None:
+        handles = [await harness.jobs.enqueue("k", number, queue=QUEUE) for number in range(5)]
+        source = harness.source(QUEUE)
+        await source.open()
+        jobs = await source.fetch(5, 30)
+
+        refused = await source.settle([(job, Ack(r'"a\u0000b"' if job.id == str(handles[at].id) else job.raw)) for job in jobs])
+
+        records = [await handle.get() for handle in handles]
+        odd = records.pop(at)
+        assert refused == []
+        assert [(record.status, record.result) for record in records] == [("completed", n) for n in range(5) if n != at]
+        assert (odd.status, odd.attempt, odd.retry_count) == ("pending", 1, 1)
+        assert "InvalidMessage: the result cannot be stored" in (odd.error_message or "")
+
+    async def test_to_settle_it_again_because_the_answer_was_lost_changes_nothing(self, harness: JobHarness) -> None:
+        handle = await harness.jobs.enqueue("k", 1, queue=QUEUE)
+        source = harness.source(QUEUE)
+        await source.open()
+        [job] = await source.fetch(1, 30)
+        await source.settle([(job, Ack(r'"\u0000"'))])
+        once = await handle.get()
+
+        refused = await source.settle([(job, Ack(r'"\u0000"'))])
+
+        assert (refused, await handle.get()) == ([], once)

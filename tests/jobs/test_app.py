@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.jobs import work
 
-from hanjul import App, BadInput, Handle, InvalidMessage, InvalidSettings, Job, JobFailed, Nack, Reject, Retry
+from hanjul import App, BadInput, Handle, InvalidMessage, InvalidSettings, Job, JobFailed, Nack, Reject, Retry, Settings
 from hanjul.jobs import Jobs
+from hanjul.model.outcome import Ack
 from hanjul.testing.waiting import until
 
 
@@ -149,6 +151,56 @@ async def test_a_result_that_is_no_json_is_a_failure(app: App) -> None:
         handle = await app.jobs.enqueue("odd")
         with pytest.raises(JobFailed, match="JSON"):
             await handle.result(timeout_s=20)
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"text": "a\0b"}, "no place in it"),
+        (Ack("1e400000"), "overflow"),
+        (Ack("[" * 100_000 + "]" * 100_000), "nested too deeply"),
+        (Ack("no json"), "not JSON"),
+        (Ack({"text": "a"}), "takes JSON text"),  # type: ignore[arg-type]  # what a user may do all the same
+        (Ack("\ud800"), "no text"),
+    ],
+    ids=["NUL", "number", "nested", "no JSON", "no text", "surrogate"],
+)
+async def test_a_result_that_cannot_be_stored_is_a_failed_attempt_and_says_why(app: App, result: Any, words: str) -> None:
+    runs = []
+
+    @app.job("odd", max_retries=0)
+    async def odd(_payload: Any) -> object:
+        runs.append(1)
+        return result
+
+    async with app:
+        handle = await app.jobs.enqueue("odd")
+        with pytest.raises(JobFailed, match=words):
+            await handle.result(timeout_s=20)
+        record = await handle.get()
+
+    assert (len(runs), record.attempt, record.retry_count, record.reason) == (1, 1, 0, "max_attempts")
+
+
+@pytest.mark.parametrize("way", ["value", "Ack returned", "Ack raised", "process"])
+async def test_a_result_of_too_many_bytes_is_a_failed_attempt_and_one_of_as_many_is_kept(dsn: str, way: str) -> None:
+    app = App(config=Settings(database_url=dsn, max_message_bytes=100))
+
+    async def long(length: int) -> object:
+        if way == "value":
+            return "x" * length
+        ack = Ack('"' + "x" * length + '"')
+        if way == "Ack raised":
+            raise ack
+        return ack
+
+    app.job("long", max_retries=0, executor="process" if way == "process" else "here")(work.text if way == "process" else long)
+
+    async with app:
+        too_long, fits = await app.jobs.enqueue("long", 99), await app.jobs.enqueue("long", 98)
+        with pytest.raises(JobFailed, match=r"the result is 101 bytes of JSON; the limit is 100\."):
+            await too_long.result(timeout_s=20)
+        assert await fits.result(timeout_s=20) == "x" * 98
 
 
 @pytest.mark.parametrize("is_async", [True, False], ids=["coroutine", "plain function"])
@@ -299,6 +351,68 @@ def test_what_cannot_be_declared_is_refused(app: App) -> None:
         App(driver="memory").job("mail")(mail)
     with pytest.raises(InvalidSettings, match=r"app\.jobs is there while the app runs"):
         _ = app.jobs
+
+
+NAN = float("nan")
+IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "retry": ({"retry": 3}, r"retry of job 'bad' must be a Retry, as in Retry\(base_s=5\), not 3"),
+    "no retry": ({"retry": 0}, "must be a Retry"),
+    "timeout as text": ({"timeout_s": "5"}, "timeout_s must be a number of seconds, not '5'"),
+    "negative timeout": ({"timeout_s": -1}, "timeout_s must be more than 0 and at most 315360000, not -1"),
+    "timeout NaN": ({"timeout_s": NAN}, "timeout_s must be a number of seconds, not nan"),
+    "negative retries": ({"max_retries": -1}, "max_retries must be between 0 and 1000, not -1"),
+    "broken retries": ({"max_retries": 1.5}, "max_retries must be a whole number, not 1.5"),
+    "priority": ({"priority": 10**12}, "priority must be between -2147483648 and 2147483647, not 1000000000000"),
+    "no queue": ({"queue": ""}, "job 'bad': queue must be text of 1 to 200 characters, not ''"),
+    "queue": ({"queue": 7}, "queue must be text of 1 to 200 characters, not 7"),
+    "kind with NUL": ({"kind": "a\x00b"}, r"kind must be text without NUL, not 'a\\x00b'"),
+    "kind with half a character": ({"kind": "a\ud800"}, r"kind must be text that UTF-8 can write, not 'a\\ud800'"),
+    "long kind": ({"kind": "k" * 201}, "kind must be text of 1 to 200 characters, not 'kkk"),
+    "kind": ({"kind": 7}, "needs a kind, as in .*, not 7"),
+    "unique": ({"unique": "key"}, r"unique must be a hanjul\.Unique, not 'key'"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+async def test_a_job_that_cannot_be_is_refused_where_it_is_declared_and_leaves_nothing(app: App, jobs: Jobs, case: str) -> None:
+    arguments, words = IMPOSSIBLE[case]
+
+    with pytest.raises(InvalidSettings, match=words):
+        app.job(**{"kind": "bad", **arguments})(lambda payload: None)
+
+    @app.job("bad")
+    async def good(_payload: Any) -> str:
+        return "well"
+
+    async with app:
+        assert await (await jobs.enqueue("bad")).result(timeout_s=20) == "well"
+
+
+def test_a_job_declared_without_parentheses_is_told_to_take_them(app: App) -> None:
+    with pytest.raises(InvalidSettings, match=r"@app\.job needs parentheses: @app\.job\(\)"):
+        app.job(lambda payload: None)  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"concurrency": 0}, "concurrency must be from 1 to 1000, not 0"),
+        ({"concurrency": "x"}, "concurrency must be from 1 to 1000, not 'x'"),
+        ({"concurrency": 1.5, "prefetch": 1}, r"whole numbers, not 1\.5, 1"),
+        ({"prefetch": 0}, "prefetch must be from 1 to 10000, not 0"),
+        ({"prefetch": -1}, "prefetch must be from 1 to 10000, not -1"),
+        ({"lease_s": 0}, r"lease_s must be from 0\.1 to 86400, not 0"),
+        ({"lease_s": "x"}, "lease_s must be from .*, not 'x'"),
+        ({"stop_timeout_s": -1}, "stop_timeout_s must be from 0 to 86400, not -1"),
+        ({"queues": ""}, "job workers: queue must be text of 1 to 200 characters, not ''"),
+        ({"queues": [7]}, "queue must be text of 1 to 200 characters, not 7"),
+        ({"queues": 7}, "job workers need the names of their queues, not 7"),
+    ],
+)
+def test_workers_that_cannot_be_are_refused_where_they_are_declared(app: App, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidSettings, match=words):
+        app.job_workers(**{"queues": "a", **arguments})
+    app.job_workers("a")
 
 
 async def test_a_function_that_is_no_job_is_not_enqueued(jobs: Jobs) -> None:

@@ -30,6 +30,10 @@ def dies(_payload: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def text(length: int) -> str:
+    return "x" * length
+
+
 def fails(_payload: Any) -> None:
     raise ValueError("no such word")
 

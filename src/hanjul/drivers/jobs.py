@@ -1,6 +1,7 @@
 """Jobs of schema hanjul as one more source of the loop."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -13,10 +14,12 @@ from hanjul.drivers import job_calls
 from hanjul.drivers.postgres import SETTLED_S, PostgresDriver, answer_s, storable
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
-from hanjul.model.errors import LeaseLost
+from hanjul.model.errors import BadInput, LeaseLost
 from hanjul.model.job import TOLD, Job
-from hanjul.model.outcome import Nack, Outcome, Reject, Release
+from hanjul.model.outcome import Ack, Nack, Outcome, Reject, Release
 from hanjul.postgres.alone import AloneConnection
+
+_log = logging.getLogger("hanjul.jobs")
 
 CAPABILITIES = Capabilities(
     delay=Support.NATIVE,
@@ -87,17 +90,38 @@ class JobSource:
             await asyncio.wait(waiting)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Refusal]:
-        """Settle by kind of outcome, each kind in one commit; those that came too late."""
+        """Settle by kind of outcome, each kind in one commit; those that came too late.
+
+        A result that PostgreSQL cannot store makes its job a failed one.
+        """
         by_kind: dict[type[Outcome], list[Settlement]] = {}
         for settlement in settlements:
             by_kind.setdefault(type(settlement[1]), []).append(settlement)
         refusals: list[Refusal] = []
         for kind, some in by_kind.items():
-            refused = await self._database.rows(_settling(kind, some), timeout_s=SETTLED_S)
-            if kind is Nack or kind is Release:  # what waits again by this very attempt was given back: the answer was lost
-                refused = [refusal for refusal in refused if refusal.held_by != refusal.delivery.fence]
-            refusals += refused
+            refusals += await (self._complete(some) if kind is Ack else self._settle(kind, some))
         return refusals
+
+    async def _settle(self, kind: type[Outcome], some: list[Settlement]) -> list[Refusal]:
+        refused = await self._database.rows(_settling(kind, some), timeout_s=SETTLED_S)
+        if kind is Nack or kind is Release:  # what waits again by this very attempt was given back: the answer was lost
+            return [refusal for refusal in refused if refusal.held_by != refusal.delivery.fence]
+        return refused
+
+    async def _complete(self, some: list[Settlement]) -> list[Refusal]:
+        """All in one commit; if a result cannot be stored, by halves, until its job is alone, and has failed."""
+        try:
+            return await self._settle(Ack, some)
+        except BadInput as error:
+            job, outcome = some[0]
+            if len(some) == 1 and not (isinstance(outcome, Ack) and outcome.result is not None):
+                raise
+            why = f"{type(error).__name__}: the result cannot be stored: {error}"
+        if len(some) > 1:
+            middle = len(some) // 2
+            return [*await self._complete(some[:middle]), *await self._complete(some[middle:])]
+        _log.warning("job %s of queue %r, attempt %d failed: %s", job.id, job.queue, job.attempt, why, extra=job.log_fields)
+        return await self._settle(Nack, [(job, Nack(why))])
 
     def renewer(self) -> "JobRenewer":
         """A renewer with a connection of its own."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
-from hanjul.model.errors import InvalidSettings
+from hanjul.model.errors import InvalidMessage, InvalidSettings, MessageTooLarge
 from hanjul.model.job import Job
 from hanjul.model.outcome import Ack, Outcome, Release
 from hanjul.model.payload import encoded
@@ -33,10 +33,14 @@ class Kind:
 
 
 class Kinds:
-    """The kinds that a worker knows: the handler of its consumers."""
+    """The kinds that a worker knows: the handler of its consumers.
 
-    def __init__(self) -> None:
-        self._kinds: dict[str, Kind] = {}
+    max_result_bytes: of what a job returns, as JSON.
+    """
+
+    def __init__(self, kinds: dict[str, Kind] | None = None, *, max_result_bytes: int = 16 << 20) -> None:
+        self._kinds = {} if kinds is None else kinds
+        self._max_result_bytes = max_result_bytes
         self.name = "jobs"
         self.into: Any = Any
 
@@ -50,13 +54,17 @@ class Kinds:
         """The kind of this name."""
         return self._kinds.get(name)
 
+    def limited(self, max_result_bytes: int) -> "Kinds":
+        """The same kinds, those that are added later, too, with another limit."""
+        return Kinds(self._kinds, max_result_bytes=max_result_bytes)
+
     def queues(self) -> list[str]:
         """The queues that the kinds name, each once, in the order of their declaration."""
         return list(dict.fromkeys(kind.queue for kind in self._kinds.values()))
 
     def runner(self, threads: int) -> "KindsRunner":
         """What runs them in one consumer."""
-        return KindsRunner(self, threads)
+        return KindsRunner(self, threads, self._max_result_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +82,8 @@ class JobsSpec(ConsumerSpec):
 class KindsRunner:
     """Runs each job by the function of its kind. The same face as Runner."""
 
-    def __init__(self, kinds: Kinds, threads: int) -> None:
-        self._kinds, self._threads = kinds, threads
+    def __init__(self, kinds: Kinds, threads: int, max_result_bytes: int) -> None:
+        self._kinds, self._threads, self._max_result_bytes = kinds, threads, max_result_bytes
         self._runners: dict[str, Runner] = {}
         self.left_behind: LeftBehind = {}
 
@@ -91,12 +99,33 @@ class KindsRunner:
         return runner, runner.argument(delivery)
 
     async def run(self, call: tuple[Runner, Any]) -> Outcome:
-        """Run it; what it returns is the job's result. Raises what it raises, and InvalidMessage for a result that is no JSON."""
+        """Run it; what it returns is the job's result.
+
+        Raises what it raises; InvalidMessage for a result that is no JSON, MessageTooLarge for one of too many bytes.
+        """
         runner, argument = call
-        result = await runner.run(argument)
+        try:
+            result = await runner.run(argument)
+        except Ack as ack:
+            result = ack
+        if isinstance(result, Ack):
+            if result.result is not None:
+                self._check(_text(result.result))
+            return result
         if isinstance(result, Outcome):
             return result
-        return _DONE if result is None else Ack(encoded(result).decode())
+        if result is None:
+            return _DONE
+        self._check(json := encoded(result))
+        return Ack(json.decode())
+
+    def _check(self, json: bytes) -> None:
+        size, limit = len(json), self._max_result_bytes
+        if size > limit:
+            raise MessageTooLarge(size, limit).reworded(
+                f"the result is {size:,} bytes of JSON; the limit is {limit:,}. "
+                "Store large data elsewhere and return its address, or raise max_message_bytes"
+            )
 
     async def rest(self, delivery: Delivery[Any]) -> None:
         """As Runner.rest."""
@@ -111,6 +140,16 @@ class KindsRunner:
 
 
 _DONE = Ack()
+
+
+def _text(result: object) -> bytes:
+    """What an outcome of the user's own carries, which may be anything."""
+    if not isinstance(result, str):
+        raise InvalidMessage(f"Ack(result) takes JSON text, not {type(result).__name__}; or return the value itself")
+    try:
+        return result.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidMessage(f"the result is no text: {error}") from error
 
 
 @lru_cache(maxsize=1024)
