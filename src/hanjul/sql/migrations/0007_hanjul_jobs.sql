@@ -21,6 +21,7 @@ create table hanjul.job (
     cancel_requested_at timestamptz,                                   -- somebody wants the running attempt to end
     error_message       text,                                          -- of the newest failure
     key                 text,                                          -- the user's own reference
+    unique_key          text,
     payload             jsonb not null,
     metadata            jsonb,
     check (status in ('pending', 'processing'))
@@ -53,6 +54,7 @@ create table hanjul.job_history (
     reason        text,                    -- of a failed one: max_attempts, rejected, decode_error
     error_message text,
     key           text,
+    unique_key    text,
     payload       jsonb not null,
     metadata      jsonb,
     result        jsonb,
