@@ -116,6 +116,8 @@ class App:
         timeout_s: how long an attempt may run.  executor: `process` runs it in a process of its own, which does not hold up
         others by its work for the CPU, and is killed when its time is up; the function must be importable by its name.
         """
+        if callable(kind):
+            raise InvalidSettings("@app.job needs parentheses: @app.job(), or @app.job('transcribe')")
 
         def declare(function: F) -> F:
             how = {"queue": queue, "priority": priority, "max_retries": max_retries, "timeout_s": timeout_s, "executor": executor}
@@ -140,7 +142,8 @@ class App:
         prefetch: jobs held at once, waiting and running (None: no more than run). The rest as of a consumer.
         """
         how = {"lease_s": lease_s, "stop_timeout_s": stop_timeout_s}
-        self._jobs_declared().crew(queues, concurrency=concurrency, prefetch=prefetch or concurrency, **how)
+        prefetch = concurrency if prefetch is None else prefetch
+        self._jobs_declared().crew(queues, concurrency=concurrency, prefetch=prefetch, **how)
 
     def cron(
         self,

@@ -1,9 +1,10 @@
 """The jobs that an app declares, and the consumers that work on them. Only apps that have jobs carry it."""
 
 import asyncio
+import inspect
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,10 +15,12 @@ from hanjul.drivers.jobs import DueJobs, JobSource
 from hanjul.drivers.maintenance import Maintenance
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.drivers.presence import Presence, Worker
+from hanjul.jobs import checks
 from hanjul.jobs.client import Jobs
 from hanjul.jobs.declared import Declared, declared_as
 from hanjul.jobs.rows import JobRecord, Unique
-from hanjul.jobs.schedule import Cron
+from hanjul.jobs.schedule import Cron, Missed
+from hanjul.jobs.schedules import Schedules
 from hanjul.model.backoff import Retry
 from hanjul.model.errors import BadInput, InvalidSettings
 from hanjul.runtime.consumer import Consumer
@@ -72,29 +75,48 @@ class AppJobs:
         retry: Retry | None,
         unique: Unique | None,
     ) -> None:
-        """One kind of job; raises InvalidSettings if there is one of this name, or the function cannot be called so."""
+        """One kind of job; raises InvalidSettings if there is one of this name, or the function cannot be called so.
+
+        What no job can be is refused here, too: met in the loop, it would be in the way of all jobs.
+        """
         name = getattr(function, "__name__", "") if kind is None else kind
         if not name or not isinstance(name, str):
             raise InvalidSettings(f"a job needs a kind, as in @app.job('transcribe'), not {kind!r}")
         handler = _handler(function, executor)
-        self.kinds.add(Kind(name, queue, handler, timeout_s, retry or Retry()))
-        self.declared.append(Declared(name, function, handler.into, queue, priority, max_retries, timeout_s, unique))
+        try:
+            declared = Declared(name, function, handler.into, queue, priority, max_retries, timeout_s, unique)
+        except BadInput as error:
+            raise InvalidSettings(f"job {name[: checks.MAX_NAME]!r}: {error}") from None
+        self.kinds.add(Kind(name, queue, handler, timeout_s, Retry() if retry is None else retry))
+        self.declared.append(declared)
 
     def crew(self, queues: Mapping[str, int] | Sequence[str] | str, **how: Any) -> None:
-        """Workers for some queues; raises InvalidSettings for weights that cannot be, and queues that have workers already."""
+        """Workers for some queues; raises InvalidSettings for what cannot be, and queues that have workers already."""
+        if not isinstance(queues, Iterable):
+            raise InvalidSettings(f"job workers need the names of their queues, not {queues!r}")
         names = [queues] if isinstance(queues, str) else queues
         weights = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1)
         if not weights or not all(isinstance(weight, int) and weight > 0 for weight in weights.values()):
             raise InvalidSettings(f"job queues need weights that are whole numbers above 0, not {queues!r}")
         if taken := weights.keys() & {queue for crew in self.crews for queue in crew.weights}:
             raise InvalidSettings(f"queue {min(taken)!r} has job workers already")
-        self.crews.append(Crew(weights, **how))
+        try:
+            for queue in weights:
+                checks.name("queue", queue)
+        except BadInput as error:
+            raise InvalidSettings(f"job workers: {error}") from None
+        crew = Crew(weights, **how)
+        self._spec(crew)  # refuses here what cannot be, not when the app starts
+        self.crews.append(crew)
 
     def schedule(self, cron: str, kind: str | Callable[..., Any], name: str | None, **how: Any) -> None:
-        """Jobs by the clock; raises InvalidSettings for a cron expression or a time zone that cannot be."""
+        """Jobs by the clock; raises InvalidSettings for what Schedules.set would refuse of its clock, or does not take."""
         try:
+            inspect.signature(Schedules.set).bind(None, name, cron, kind, **how)
             Cron(cron, how["tz"])
-        except BadInput as error:
+            checks.one_of("missed", how.get("missed", "once"), Missed)
+            checks.whole("max_missed", how.get("max_missed", 1), 1, 10_000)
+        except (BadInput, TypeError) as error:
             raise InvalidSettings(f"schedule of {name or kind!r}: {error}") from None
         self.scheduled.append(Scheduled(name, cron, kind, how))
 

@@ -326,6 +326,12 @@ def test_a_schedule_that_cannot_be_is_refused_where_it_is_declared(app: App) -> 
         app.schedule("* *", "report")
     with pytest.raises(InvalidSettings, match="is not the name of a time zone"):
         app.schedule("@daily", "report", tz="Mars/Base")
+    with pytest.raises(InvalidSettings, match="missed must be skip, once or all, not 'zz'"):
+        app.cron("@daily", missed="zz")(lambda payload: None)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(InvalidSettings, match="max_missed must be between 1 and 10000, not 0"):
+        app.schedule("@daily", "report", max_missed=0)
+    with pytest.raises(InvalidSettings, match="schedule of 'report': got an unexpected keyword argument 'bogus'"):
+        app.schedule("@daily", "report", bogus=1)
     with pytest.raises(InvalidSettings, match="jobs need the postgres driver"):
         App(driver="memory").schedule("@daily", "report")
 

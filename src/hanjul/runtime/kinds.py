@@ -22,7 +22,7 @@ class Kind:
     """One kind of job as it was declared.
 
     timeout_s: how long an attempt may run, if the job does not say.  retry: the backoff; how many retries a job has, is
-    said when it is enqueued.
+    said when it is enqueued.  Raises InvalidSettings for a backoff that is none: the loop that meets it would end.
     """
 
     name: str
@@ -30,6 +30,10 @@ class Kind:
     handler: Handler
     timeout_s: float | None
     retry: Retry
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.retry, Retry):
+            raise InvalidSettings(f"retry of job {self.name!r} must be a Retry, as in Retry(base_s=5), not {self.retry!r}")
 
 
 class Kinds:
