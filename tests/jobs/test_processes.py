@@ -253,3 +253,14 @@ async def test_progress_of_a_job_that_was_lost_ends_it(tmp_path: Path) -> None:
 def test_an_executor_that_does_not_exist_is_refused(app: App) -> None:
     with pytest.raises(InvalidSettings, match="executor must be 'here'"):
         app.job("k", executor="thread")(work.fails)  # type: ignore[arg-type]  # that is it
+
+
+async def test_a_failure_leaves_the_process_to_the_next_job(app: App, jobs: Jobs) -> None:
+    app.job("k", executor="process", max_retries=0)(work.fails_or_tells_its_pid)
+    app.job_workers("default", concurrency=1)
+
+    async with app:
+        words = await failure(await jobs.enqueue("k", "fail"))
+        pid = await (await jobs.enqueue("k", "tell")).result(timeout_s=30)
+
+    assert words == f"ValueError: {pid}"

@@ -93,3 +93,9 @@ class EndsAtStart:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return sys.exit, (3,)
+
+
+def fails_or_tells_its_pid(payload: str) -> int:
+    if payload == "fail":
+        raise ValueError(os.getpid())
+    return os.getpid()

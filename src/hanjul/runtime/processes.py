@@ -180,7 +180,7 @@ class ProcessHandler(Handler):
         if isinstance(reply, _Failed):
             _log.warning("job %s of kind %r, attempt %d failed in its process:\n%s", job.id, job.kind, job.attempt, reply.trace,
                          extra=job.log_fields)  # fmt: skip
-            raise Nack(reply.reason)
+            return Nack(reply.reason)
         raise AssertionError(f"a child said {reply}")
 
 
