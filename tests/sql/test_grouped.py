@@ -4,6 +4,7 @@ import json
 import random
 import threading
 import time
+from statistics import median
 from typing import ClassVar
 
 import pytest
@@ -385,10 +386,10 @@ def test_behind_blocked_groups_a_call_looks_at_each_group_and_not_at_each_messag
     fill(mail, 500, 50_000)
     mail.run("update pgmq.q_mail set vt = now() + '1 hour' where msg_id < 500")
 
-    taken, looked = looks(mail, form, 1)
+    calls = [looks(mail, form, 1) for _ in range(11)]
 
-    assert taken == 1
-    assert looked <= 6000
+    assert [taken for taken, _ in calls] == [1] * 11
+    assert median(looked for _, looked in calls) <= 6000  # one call in twenty walks on to messages without a group, wherever they are
 
 
 # Several sessions
