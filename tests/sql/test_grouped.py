@@ -389,7 +389,7 @@ def test_behind_blocked_groups_a_call_looks_at_each_group_and_not_at_each_messag
     calls = [looks(mail, form, 1) for _ in range(11)]
 
     assert [taken for taken, _ in calls] == [1] * 11
-    assert median(looked for _, looked in calls) <= 6000  # one call in twenty walks on to messages without a group, wherever they are
+    assert median(looked for _, looked in calls) <= 6000  # one in twenty walks on to messages without a group
 
 
 # Several sessions
