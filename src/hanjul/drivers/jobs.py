@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from hashlib import md5
 from typing import Any
 
 from hanjul.drivers import job_calls
@@ -213,4 +212,4 @@ def _settling(kind: type[Outcome], some: list[Settlement]) -> Any:
 
 def _called(queue: str) -> str:
     """The name by which those who enqueue wake its workers: no queue of messages can have it."""
-    return f"job {md5(queue.encode(), usedforsecurity=False).hexdigest()}"
+    return f"job {queue.encode().hex()}"

@@ -1,7 +1,6 @@
 """One job as it is asked for: checked, and written as the SQL function reads it."""
 
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -77,6 +76,8 @@ def written(kind: Declared, payload: object, options: Options, limits: Limits) -
 
 def request_hash(once: Once, kind: Declared, payload: object, options: Options) -> str:
     """What makes two requests the same: what they asked for, not what that comes to by the defaults of the moment."""
+    from hashlib import sha256  # here: 4 MiB, which a worker does without
+
     if once.request is not None:
         return sha256(once.request.encode()).hexdigest()
     said = {field: getattr(options, field) for field in options.__struct_fields__}

@@ -165,5 +165,5 @@ return (lpad(to_hex(floor(extract(epoch from at) * 1000)::bigint), 12, '0')
 -- of job queues are not.
 create or replace function hanjul._wake_jobs(queue text)
 returns void language sql set search_path = pg_catalog, pg_temp as $$
-    select hanjul.wake('job ' || md5(queue));
+    select hanjul.wake('job ' || encode(convert_to(queue, 'UTF8'), 'hex'));
 $$;
