@@ -647,6 +647,17 @@ def test_jobs_that_end_on_a_day_without_a_partition_are_kept_and_move_into_it(db
     assert db.one("select tableoid::regclass::text = hanjul._day((now() at time zone 'UTC')::date) from hanjul.job_history")
 
 
+def test_no_day_is_made_while_much_lies_outside_of_days(db, job):
+    """The server would look through all of it, with every ending job behind it."""
+    db.run("select hanjul.complete_job(%s, 1)", job)
+    db.run("update hanjul.job_history set payload = (select jsonb_agg(md5(n::text)) from generate_series(1, 1000) n)")
+    db.run("insert into hanjul.job_history select h.* from hanjul.job_history h, generate_series(1, 1000)")
+
+    assert db.one("select hanjul.keep_days()") == 0
+    db.run("truncate hanjul.job_history_rest")
+    assert db.one("select hanjul.keep_days()") == 4
+
+
 def test_a_job_that_ends_while_its_day_is_made_waits_and_is_kept(db, connect, job, blocked):
     maker = connect()
     maker.run("begin")

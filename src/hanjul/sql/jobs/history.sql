@@ -3,6 +3,8 @@
 -- at the next call. Until then jobs end in job_history_rest.
 
 -- keep_days(ahead): partitions for today and the days ahead, at most 31. How many were made.
+-- None while much lies outside of days, because nobody kept them: to attach a day, the server looks through all of that, and
+-- every ending job would wait. It stays where it is until it is pruned.
 -- SECURITY DEFINER: partitions are their table's owner's to make, and any worker may be the one who does.
 create or replace function hanjul.keep_days(ahead integer default 3)
 returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
@@ -12,6 +14,9 @@ declare
 begin
     if (ahead between 0 and 31) is not true then
         raise exception 'ahead must be between 0 and 31, not %', coalesce(ahead::text, 'NULL') using errcode = 'invalid_parameter_value';
+    end if;
+    if pg_table_size('hanjul.job_history_rest') > 16777216 then
+        return 0;
     end if;
     for day in select current_date + n from generate_series(0, ahead) n loop
         if to_regclass(hanjul._day(day)) is null then
