@@ -11,7 +11,7 @@
 create or replace function pgmq._find()
 returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
     select '
-    if random() < 0.02 + 0.002 * least(qty, 100) then
+    if random() < 0.02 + 0.006 * least(qty, 40) then
         perform {advance}();
     end if;
     for look in 1 .. 2 loop
