@@ -16,6 +16,7 @@ class OurJobs(System):
         f"fences and counts; connect_jobs(), {CONNECTIONS} connections at most (default)"
     )
     finished = """
+        select hanjul.keep_days();
         insert into hanjul.job_history (id, queue, kind, priority, run_at, status, attempt, retry_count, max_retries, worker_id,
                                         created_at, started_at, completed_at, progress, payload)
         select hanjul._uuid7(now(), n), 'default', 'bench', 0, now(), 'completed', 1, 0, 3, 'worker', now(), now(), now(), 1,
