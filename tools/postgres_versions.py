@@ -11,7 +11,7 @@ from pathlib import Path
 from tools import npm, partman
 
 MAJORS = (14, 15, 16, 17)
-PYTEST = ("-m", "pytest", "tests/sql", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider")
+PYTEST = ("-m", "pytest", "tests/sql", "-q", "-n", "3", "--dist", "loadgroup", "-p", "no:cacheprovider")
 
 
 def main(arguments: list[str]) -> int:
