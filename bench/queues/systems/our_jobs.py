@@ -7,7 +7,7 @@ from typing import Any
 import hanjul
 from bench.queues.systems.base import CONCURRENCY, CONNECTIONS, QUEUE, System, handled
 
-PREFETCH = 500
+PREFETCH = 200
 
 
 class OurJobs(System):
