@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant("a batch is sent twice", r"pgmq\.send_many\..*", r"from pg_catalog\.jsonb_array_elements\(\$1\)",
            "from pg_catalog.jsonb_array_elements($1 || $1)", "I14", SOME),
     Mutant("a sender keeps its lock", SENT, r"not pg_catalog\.pg_advisory_unlock\(1751215722, (-?\d+)\)", "false", "I15", SOME),
-    Mutant("the scan bound forgets slow writers", r"pgmq\.tidy\..*", r"start := case.*?end;",
+    Mutant("the scan bound forgets slow writers", r"pgmq\.tidy\..*", r"start := least\(coalesce\(known\.bound, 0\), left_behind\);",
            "start := coalesce(known.bound, 0);", "I10", ("plain",)),
     Mutant("a group is read by two", r"pgmq\.take\.grouped.*", r" and m\.vt <= \$5", "", "I3 I7", tuple(GROUPED)),
     Mutant("a group goes on after what is hidden", r"pgmq\.take\.grouped.*", r"exit when (locked|run)\[i\][^;]*;", "",
