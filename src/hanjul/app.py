@@ -162,6 +162,9 @@ class App:
         max_missed.  name: of the schedule; None: the job's kind.  payload: of its jobs.
         """
 
+        if callable(cron):
+            raise InvalidSettings('@app.cron needs its times: @app.cron("*/5 * * * *")')
+
         def declare(function: F) -> F:
             self.schedule(cron, function, payload, tz=tz, missed=missed, max_missed=max_missed, name=name)
             return function
@@ -211,6 +214,9 @@ class App:
 
         The function takes the body, as the type of its annotation, or a `Delivery`; async or not.
         """
+
+        if callable(queue):
+            raise InvalidSettings('@app.consumer needs a queue: @app.consumer("email_jobs")')
 
         def declare(function: F) -> F:
             spec = ConsumerSpec(

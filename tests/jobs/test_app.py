@@ -391,6 +391,10 @@ async def test_a_job_that_cannot_be_is_refused_where_it_is_declared_and_leaves_n
 def test_a_job_declared_without_parentheses_is_told_to_take_them(app: App) -> None:
     with pytest.raises(InvalidSettings, match=r"@app\.job needs parentheses: @app\.job\(\)"):
         app.job(lambda payload: None)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(InvalidSettings, match=r"@app\.cron needs its times"):
+        app.cron(lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(InvalidSettings, match=r"@app\.consumer needs a queue"):
+        app.consumer(lambda body: None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

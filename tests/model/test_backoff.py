@@ -1,5 +1,7 @@
 """How long to wait before the next attempt."""
 
+from math import inf, nan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,19 @@ def test_an_attempt_before_the_first_is_refused() -> None:
         delay_s(0)
 
 
-@pytest.mark.parametrize("values", [{"max_attempts": 0}, {"base_s": -1}, {"cap_s": 0.5}, {"jitter": 1.1}, {"jitter": -0.1}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_attempts": 0},
+        {"base_s": -1},
+        {"base_s": nan},
+        {"cap_s": 0.5},
+        {"cap_s": inf},
+        {"cap_s": nan},
+        {"jitter": 1.1},
+        {"jitter": nan},
+    ],
+)
 def test_a_retry_that_cannot_work_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must be|needs"):
         Retry(**values)  # type: ignore[arg-type]

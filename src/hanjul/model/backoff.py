@@ -1,5 +1,6 @@
 """How long to wait before the next attempt, and how many attempts there are."""
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -36,8 +37,8 @@ class Retry:
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
             raise ValueError(f"max_attempts must be 1 or more, not {self.max_attempts}")
-        if self.base_s < 0 or self.cap_s < self.base_s or not 0 <= self.jitter <= 1:
-            raise ValueError(f"a backoff needs 0 <= base_s <= cap_s and 0 <= jitter <= 1, not {self}")
+        if not (0 <= self.base_s <= self.cap_s < math.inf and 0 <= self.jitter <= 1):  # refuses nan, too
+            raise ValueError(f"a backoff needs 0 <= base_s <= cap_s, finite, and 0 <= jitter <= 1, not {self}")
 
     def delay_s(self, attempt: int) -> float:
         """Seconds to wait after the failure of this attempt, from 1."""
