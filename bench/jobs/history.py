@@ -3,7 +3,7 @@
 import psycopg
 
 from bench.harness.report import Figure, Goal
-from bench.queues import worker
+from bench.jobs import pairs
 from bench.queues.bench import Bench, Installed
 from bench.queues.systems import class_of
 
@@ -12,17 +12,17 @@ SHARE = Figure("share left with a long history", "of before", goal=Goal(number=0
 
 
 def measure(bench: Bench, name: str) -> dict[Figure, float]:
-    """The question of the worker, without a history and then, elsewhere, with a long one."""
+    """The question of the worker, without a history and with a long one."""
     if not class_of(name).finished:
         return {}
-    before = worker.measure(bench, name)[worker.RATE]
-    with bench.installed(name) as system:
+    with bench.installed(name) as plain, bench.installed(name) as system:
         _fill(system, bench.sizes.history)
-        rate = worker.drain(bench, system)[worker.RATE]
+        before, rate = pairs.rates(bench, plain, system)
     return {RATE: rate, SHARE: rate / before}
 
 
 def _fill(system: Installed, count: int) -> None:
-    """The statistics are made when the backlog is tidied."""
+    """The statistics are made when the backlog is tidied, and what is written then belongs to nobody's throughput."""
     with psycopg.connect(system.dsn, autocommit=True) as conn:
         conn.execute((class_of(system.name).finished % count).encode())
+        conn.execute("checkpoint")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 
 from bench.harness.report import Figure, Goal
-from bench.queues import worker
+from bench.jobs import pairs
 from bench.queues.bench import Bench
 from bench.queues.systems import class_of
 
@@ -18,15 +18,13 @@ STEADY = 200
 
 
 def measure(bench: Bench, name: str) -> dict[Figure, float]:
-    """The question of the worker, before, and when the snapshot has been held for a while and is still held."""
+    """The question of the worker, where none is held, and where one has been held for a while and still is."""
     if not class_of(name).on_postgres:
         return {}
-    with bench.installed(name) as system:
-        before = worker.drain(bench, system)[worker.RATE]
-        with _snapshot(system.dsn):
-            with system.working():
-                system.send("steadily", bench.sizes.snapshot_s, STEADY)
-            rate = worker.drain(bench, system)[worker.RATE]
+    with bench.installed(name) as plain, bench.installed(name) as system, _snapshot(system.dsn):
+        with system.working():
+            system.send("steadily", bench.sizes.snapshot_s, STEADY)
+        before, rate = pairs.rates(bench, plain, system)
     return {RATE: rate, SHARE: rate / before}
 
 
