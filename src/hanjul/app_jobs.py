@@ -122,9 +122,12 @@ class AppJobs:
 
     @asynccontextmanager
     async def upkeep(self, driver: PostgresDriver, config: Settings, jobs: Jobs) -> AsyncIterator[None]:
-        """Schedules as they are declared, and our part in looking after what belongs to no queue. Raises BadInput."""
+        """Schedules as they are declared, and our part in looking after what belongs to no queue. Raises InvalidSettings."""
         for name, scheduled in self._schedules().items():
-            await jobs.schedules.set(name, scheduled.cron, scheduled.kind, **scheduled.how)
+            try:
+                await jobs.schedules.set(name, scheduled.cron, scheduled.kind, **scheduled.how)
+            except BadInput as error:
+                raise InvalidSettings(f"schedule {name!r}: {error}") from error
         maintenance = Maintenance(
             driver.database,
             f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}",

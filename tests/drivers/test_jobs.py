@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from hanjul.drivers.jobs import JobSource
@@ -91,6 +92,21 @@ class TestJobs(Attempts, Flow, Grouping, Leases, Limits, Outcomes, Settlement, S
         assert [(record.status, record.result) for record in records] == [("completed", n) for n in range(5) if n != at]
         assert (odd.status, odd.attempt, odd.retry_count) == ("pending", 1, 1)
         assert "InvalidMessage: the result cannot be stored" in (odd.error_message or "")
+
+    async def test_large_results_are_stored_one_by_one(self, harness: JobHarness, dsn: str) -> None:
+        """Together they would take longer than an answer may take, however often they are sent."""
+        handles = [await harness.jobs.enqueue("k", number, queue=QUEUE) for number in range(4)]
+        source = harness.source(QUEUE)
+        await source.open()
+        jobs = await source.fetch(4, 30)
+        large = f'"{"x" * (3 << 20)}"'
+
+        assert await source.settle([(job, Ack(large if index else "1")) for index, job in enumerate(jobs)]) == []
+
+        assert {(await handle.get()).status for handle in handles} == {"completed"}
+        async with await psycopg.AsyncConnection.connect(dsn) as conn:
+            commits = await (await conn.execute("select count(distinct xmin::text) from hanjul.job_history")).fetchone()
+        assert commits == (3,)
 
     async def test_to_settle_it_again_because_the_answer_was_lost_changes_nothing(self, harness: JobHarness) -> None:
         handle = await harness.jobs.enqueue("k", 1, queue=QUEUE)

@@ -217,7 +217,7 @@ async def test_ticks_that_nobody_was_there_for_are_made_up_for_as_the_schedule_s
 async def test_a_schedule_written_in_sql_that_cannot_run_is_told_of_and_holds_up_no_other(
     database: Database, jobs: Jobs, sql: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sql("select hanjul.set_schedule('broken', '61 * * * *', 'k')")
+    sql("select hanjul.set_schedule('broken', '0 0 30 2 *', 'k')")
     sql("select hanjul.set_schedule('abbreviated', '@daily', 'k', timezone => 'EST5EDT4')")
     await scheduled(jobs, sql, ago=timedelta(seconds=0))
     sql("update hanjul.schedule set next_tick = null where name <> 'clock'")
@@ -225,7 +225,7 @@ async def test_a_schedule_written_in_sql_that_cannot_run_is_told_of_and_holds_up
     assert await maintenance(database).tick()
 
     found = {schedule.name: schedule.problem for schedule in await jobs.schedules.list()}
-    assert "'61 * * * *' is not a cron expression: bad minute" in str(found["broken"])
+    assert "'0 0 30 2 *' is not a cron expression: bad day-of-month" in str(found["broken"])
     assert "is not the name of a time zone" in str(found["abbreviated"])
     assert len(enqueued(sql)) == 1
     assert "schedule 'broken' cannot run" in caplog.text

@@ -1,5 +1,6 @@
 """What ships for tests of applications that have jobs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -72,6 +73,11 @@ async def test_time_passes_for_leases_and_unique_keys_too(app: App, jobs: Jobs) 
     assert (await jobs.enqueue("mail", unique=unique)).id != first.id
 
 
+@dataclass
+class Mail:
+    to: str
+
+
 async def test_jobs_that_were_enqueued_are_found_by_all_that_is_said(jobs: Jobs) -> None:
     await jobs.enqueue("mail", {"to": "ada"}, queue="slow", key="k")
     await jobs.enqueue("mail", {"to": "bob"})
@@ -79,6 +85,7 @@ async def test_jobs_that_were_enqueued_are_found_by_all_that_is_said(jobs: Jobs)
     assert len(await assert_enqueued(jobs, "mail")) == 2
     [job] = await assert_enqueued(jobs, "mail", {"to": "ada"}, queue="slow", key="k", count=1)
     assert job.payload == {"to": "ada"}
+    await assert_enqueued(jobs, "mail", Mail("ada"), count=1)
     await assert_enqueued(jobs, "print", count=0)
 
 

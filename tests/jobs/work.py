@@ -38,6 +38,22 @@ def fails(_payload: Any) -> None:
     raise ValueError("no such word")
 
 
+def fails_in_words_that_are_none(_payload: Any) -> None:
+    raise ValueError("a half \ud800")
+
+
+def fails_without_words(_payload: Any) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    raise Mute
+
+
+def rejects_in_words_that_are_none(_payload: Any) -> None:
+    raise Reject("nobody\0speaks \ud800")
+
+
 def rejects(_payload: Any) -> None:
     raise Reject("nobody speaks")
 

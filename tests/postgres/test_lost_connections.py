@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -283,3 +283,15 @@ async def test_a_server_that_dies_while_it_is_being_asked_at_the_start_is_told_a
 
         with pytest.raises(Unavailable):
             await Database(f"postgresql://u:p@127.0.0.1:{port}/d?sslmode=disable").open()
+
+
+async def test_a_statement_that_is_broken_off_while_it_is_sent_is_broken_off(dsn: str) -> None:
+    """Whatever moment it is caught in: begun again, psycopg's steps take a number and no None."""
+    body = "x" * (20 << 20)
+    async with Database(dsn) as database:
+        for cutoff_s in [0.003 * n for n in range(1, 13)]:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(cutoff_s), database.transaction() as conn:
+                    await conn.execute("select length(%s)", [body])
+        async with database.transaction() as conn:
+            assert await (await conn.execute("select 1")).fetchone() == (1,)

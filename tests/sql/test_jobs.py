@@ -95,6 +95,7 @@ BAD_JOBS = {
     "'a', timeout_s => 'nan'": "timeout_s must be more than 0 and at most 315360000, not NaN",
     "'a', priority => null": "priority must be an integer, not NULL",
     "'a', key => repeat('k', 1001)": "key must have at most 1000 characters, not 1001",
+    "'a', jsonb_build_array(repeat('x', 67108864))": "payload must have at most 64 MiB, not 671088",
     "'a', unique_key => ''": "unique_key must be text of 1 to 1000 characters, not of 0",
     "'a', unique_key => 'k', unique_over => '{waiting}'": "unique_over must name some of pending, processing",
     "'a', unique_key => 'k', unique_over => '{}'": "unique_over must name some of pending, processing",
@@ -522,6 +523,20 @@ def test_a_job_to_be_cancelled_whose_worker_died_is_cancelled(db, job):
     db.run("select hanjul.rescue_stale_jobs()")
 
     assert status(db, job)[0][0] == "cancelled"
+
+
+def test_many_are_cancelled_and_tried_again_or_none(db, job):
+    waiting = str(db.one("select hanjul.enqueue_job('mail')"))
+    both = [waiting, job, waiting]
+
+    assert sorted(db.rows("select id::text, status from hanjul.cancel_jobs(%s::uuid[])", both)) == sorted(
+        [(waiting, "cancelled"), (job, "processing")]
+    )
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="it is processing"):
+        db.run("select hanjul.retry_jobs(%s::uuid[])", both)
+    assert status(db, waiting)[0][0] == "cancelled"
+    assert db.column("select r::text from hanjul.retry_jobs(%s::uuid[]) r", [waiting, waiting]) == [waiting]
+    assert status(db, waiting)[0][0] == "pending"
 
 
 def test_a_job_that_has_ended_cannot_be_cancelled(db, job):

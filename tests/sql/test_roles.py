@@ -130,6 +130,8 @@ CALLS = {
     f"hanjul.cancel_job({RUNNING})": JOB_ADMINS,
     f"hanjul.cancel_job({WAITING})": JOB_ADMINS,
     f"hanjul.retry_job({FAILED})": JOB_ADMINS,
+    f"hanjul.cancel_jobs(array[{WAITING}])": JOB_ADMINS,
+    f"hanjul.retry_jobs(array[{FAILED}])": JOB_ADMINS,
     "hanjul.pause_queue('default')": JOB_ADMINS,
     "hanjul.resume_queue('default')": JOB_ADMINS,
     "hanjul.prune('0')": JOB_ADMINS,

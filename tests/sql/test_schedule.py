@@ -41,6 +41,25 @@ def test_a_schedule_is_as_it_was_made_and_its_first_tick_is_for_the_leader_to_wo
     assert db.column("select name from hanjul.due_schedules()") == ["nightly"]
 
 
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "*/5 9-17 1,15 * mon-fri",
+        "0 0 L * *",
+        "0 0 LW * *",
+        "0 0 * JAN-Mar 5L",
+        " 0 30 2 * * MON#2 ",
+        "@Hourly",
+        "05 00 01 01 0-7/2",
+        "59 59 23 31 12 7",
+    ],
+)
+def test_what_is_an_expression_is_taken(db, cron):
+    db.run("select hanjul.set_schedule('n', %s, 'k')", cron)
+
+    assert db.one("select cron from hanjul.list_schedules()") == cron
+
+
 BAD_SCHEDULES = {
     "'', '@daily', 'k'": "name must be text of 1 to 200 characters, not ''",
     "null, '@daily', 'k'": "name must be text of 1 to 200 characters, not NULL",
@@ -50,6 +69,17 @@ BAD_SCHEDULES = {
     "'n', '* * * * * * *', 'k'": "cron must have five fields",
     "'n', '* * * * *; drop', 'k'": "cron must have five fields",
     "'n', repeat('1,', 150) || '1 * * * *', 'k'": "cron must have five fields",
+    "'n', '60 * * * *', 'k'": "cron '60 * * * *': '60' is no minute",
+    "'n', '* 1,24 * * *', 'k'": "'1,24' is no hour",
+    "'n', '* * 0 * *', 'k'": "'0' is no day of month",
+    "'n', '* * 1-32 * *', 'k'": "'1-32' is no day of month",
+    "'n', '* * * FEV *', 'k'": "'FEV' is no month",
+    "'n', '* * * * 8', 'k'": "'8' is no day of week",
+    "'n', '* * * * MON#6', 'k'": "'MON#6' is no day of week",
+    "'n', '99 * * * * *', 'k'": "'99' is no second",
+    "'n', '*/0 * * * *', 'k'": "'*/0' is no minute",
+    "'n', '1,,2 * * * *', 'k'": "'1,,2' is no minute",
+    "'n', '@reboot', 'k'": "cron '@reboot': it is none of @hourly",
     "'n', '@daily', ''": "kind must be text of 1 to 200 characters, not ''",
     "'n', '@daily', null": "kind must be text of 1 to 200 characters, not NULL",
     "'n', '@daily', 'k', queue => ''": "queue must be text of 1 to 200 characters, not ''",

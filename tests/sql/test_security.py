@@ -69,6 +69,8 @@ EVERY_CALL = [
     "hanjul.cancel_job((select id from hanjul.job order by status desc, id desc limit 1))",
     "hanjul.explain_job((select id from hanjul.job_history order by status limit 1))",
     "hanjul.retry_job((select id from hanjul.job_history order by status limit 1))",
+    "hanjul.cancel_jobs(array(select id from hanjul.job))",
+    "hanjul.retry_jobs(array(select id from hanjul.job_history where false))",
     "hanjul.pause_queue('jobs')",
     "hanjul.resume_queue('jobs')",
     "hanjul.set_schedule('daily', '@daily', 'k')",

@@ -145,10 +145,11 @@ def bounded_redelivery(facts: Facts) -> Iterator[Violation]:
 
 
 def all_is_drained(facts: Facts) -> Iterator[Violation]:
-    """I10: when consumers had time enough, nothing is left but what was parked for long."""
+    """I10: when consumers had time enough, nothing is left but what was parked for long, or came from a late sender just now."""
     [now] = facts.final["at"]
     for queue, content in facts.final["queues"].items():
-        left = [row[0] for row in content["rows"] if row[3] < now + PARKED_S / 2]
+        due = [row for row in content["rows"] if row[3] < now + PARKED_S / 2]
+        left = [row[0] for row in due if row[1] or row[3] < now - IDLE_S]
         if left:
             yield Violation("I10", queue, f"{len(left)} messages are left that consumers could have had, as {left[0]}")
 

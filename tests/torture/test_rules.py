@@ -106,8 +106,9 @@ class Tale:
 
     def _info(self, queue: str) -> list[int]:
         rows = self.rows[queue]
-        leased = sum(row[1] > 0 for row in rows)
-        return [len(rows), 0, 1000, leased, len(rows) - leased, len(self.archived[queue])]
+        visible = sum(row[4] for row in rows)
+        leased = sum(row[1] > 0 and not row[4] for row in rows)
+        return [len(rows), visible, 1000, leased, len(rows) - visible - leased, len(self.archived[queue])]
 
 
 @pytest.fixture
@@ -260,6 +261,11 @@ def passed_by_while_newer_ones_were_plenty(tale: Tale) -> None:
     passed_by(tale, qty=1)
 
 
+def sent_as_all_were_about_to_leave(tale: Tale) -> None:
+    tale.sent(1, 99.5)
+    tale.rows["leased"].append([1, 0, 0, 99.5, True, "m1", SUM])
+
+
 RIGHT = (
     done,
     lost_ack,
@@ -280,6 +286,7 @@ RIGHT = (
     routed_after_a_binding_was_taken_back,
     retired,
     passed_by_while_newer_ones_were_plenty,
+    sent_as_all_were_about_to_leave,
 )
 
 
@@ -541,6 +548,12 @@ def an_abandoned_message_was_not_drained(tale: Tale) -> None:
     tale.sent(1)
     tale.read({1: 1}, 1)
     tale.rows["leased"].append([1, 1, 0, 2.0, False, "m1", SUM])
+
+
+@wrong("I10")
+def a_message_that_was_never_read_was_not_drained(tale: Tale) -> None:
+    tale.sent(1)
+    tale.rows["leased"].append([1, 0, 0, 2.0, True, "m1", SUM])
 
 
 @wrong("I11")

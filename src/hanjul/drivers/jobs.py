@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,11 @@ CAPABILITIES = Capabilities(
     ordered=Support.NONE,
     topics=Support.NONE,
 )
+
+AT_ONCE_BYTES = 4 << 20
+"""Results that are stored in one commit, apart from one that is larger."""
+SLOWEST_BYTES_PER_S = 1 << 20
+"""How slowly results may travel before their connection counts as dead."""
 
 
 class JobSource:
@@ -98,11 +103,13 @@ class JobSource:
             by_kind.setdefault(type(settlement[1]), []).append(settlement)
         refusals: list[Refusal] = []
         for kind, some in by_kind.items():
-            refusals += await (self._complete(some) if kind is Ack else self._settle(kind, some))
+            for part in _parts(some):
+                refusals += await (self._complete(part) if kind is Ack else self._settle(kind, part))
         return refusals
 
     async def _settle(self, kind: type[Outcome], some: list[Settlement]) -> list[Refusal]:
-        refused = await self._database.rows(_settling(kind, some), timeout_s=SETTLED_S)
+        timeout_s = SETTLED_S + sum(map(_weight, some)) / SLOWEST_BYTES_PER_S
+        refused = await self._database.rows(_settling(kind, some), timeout_s=timeout_s)
         if kind is Nack or kind is Release:  # what waits again by this very attempt was given back: the answer was lost
             return [refusal for refusal in refused if refusal.held_by != refusal.delivery.fence]
         return refused
@@ -194,6 +201,24 @@ class JobRenewer:
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
+
+
+def _parts(some: Sequence[Settlement]) -> Iterator[list[Settlement]]:
+    """In commits that end in time: large results, each in one of its own."""
+    part: list[Settlement] = []
+    weight = 0
+    for settlement in some:
+        weight += _weight(settlement)
+        if part and weight > AT_ONCE_BYTES:
+            yield part
+            part, weight = [], _weight(settlement)
+        part.append(settlement)
+    yield part
+
+
+def _weight(settlement: Settlement) -> int:
+    """How much its result takes, about."""
+    return len(getattr(settlement[1], "result", None) or "")
 
 
 def _settling(kind: type[Outcome], some: list[Settlement]) -> Any:

@@ -52,7 +52,7 @@ class _Bounded:
         try:
             wanted = next(steps)
             while True:
-                ready = yield wanted
+                ready = (yield wanted) or 0  # None where it is begun again by next(): psycopg takes a number only
                 if not ready and self.answer_by is not None and monotonic() >= self.answer_by:
                     self.pgconn.finish()
                     raise ConnectionTimeout("the database gave no answer in time")

@@ -273,7 +273,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], into: Any, wa
 
 def _answer(connection: Connection, request: _Request, function: Callable[[Any], Any], into: Any, *, wants_job: bool) -> Any:
     def tell(_job: Job[Any], fraction: float, note: str | None) -> Awaitable[None]:
-        connection.send_bytes(_encode(_Progress(fraction, note)))
+        connection.send_bytes(_encode(_Progress(fraction, note and _plain(note))))
         return TOLD
 
     job: Job[Any] = Job(
@@ -290,11 +290,19 @@ def _answer(connection: Connection, request: _Request, function: Callable[[Any],
             raise result
         return _Done(None if result is None else encoded(result).decode())
     except Outcome as outcome:
-        return _Steered(type(outcome).__name__, str(getattr(outcome, "reason", "")), getattr(outcome, "delay_s", None))
+        return _Steered(type(outcome).__name__, _plain(getattr(outcome, "reason", "")), getattr(outcome, "delay_s", None))
     except HanjulError as error:
-        return _Failed(str(error), traceback.format_exc())
+        return _Failed(_plain(error), _plain(traceback.format_exc()))
     except BaseException as error:  # noqa: BLE001  (whatever it raises, sys.exit() too, means that it failed)
-        return _Failed(f"{type(error).__name__}: {error}", traceback.format_exc())
+        return _Failed(f"{type(error).__name__}: {_plain(error)}", _plain(traceback.format_exc()))
+
+
+def _plain(said: object) -> str:
+    """What of it can be sent: an error may have no text, or one that is no Unicode."""
+    try:
+        return str(said).encode("utf-8", "backslashreplace").decode()
+    except Exception as error:  # noqa: BLE001  (a __str__ of the user's)
+        return f"({type(error).__name__} in its text)"
 
 
 async def _awaited(result: Awaitable[Any]) -> Any:

@@ -9,8 +9,11 @@ assert welcome.status == "completed"
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from hanjul.jobs.rows import JobRecord
 from hanjul.model.database import Database
+from hanjul.model.payload import encoded
 
 MOST = 1000
 """How many waiting jobs assert_enqueued looks at, the newest."""
@@ -55,16 +58,17 @@ async def assert_enqueued(
     key: str | None = None,
     count: int | None = None,
 ) -> list[JobRecord]:
-    """The waiting jobs of the kind, with this payload (`...`: any), queue and key, newest first.
+    """The waiting jobs of the kind, with this payload (`...`: any; as it is enqueued), queue and key, newest first.
 
     count: how many there must be; None: one or more. Raises AssertionError, which tells what waits instead.
     """
+    stored = payload if payload is ... else msgspec.json.decode(encoded(payload))
     waiting = await jobs.list("pending", limit=MOST)
     found = [
         job
         for job in waiting
         if job.kind == kind
-        and (payload is ... or job.payload == payload)
+        and (payload is ... or job.payload == stored)
         and (queue is None or job.queue == queue)
         and (key is None or job.key == key)
     ]
@@ -78,7 +82,7 @@ async def assert_enqueued(
 async def move_time(database: Database, seconds: float) -> None:
     """Let jobs believe that so many seconds have passed: what was to run within them is due, and leases have aged.
 
-    database: an open hanjul.Database. A worker that runs already may need a second to see it.
+    database: an open hanjul.Database. A worker that runs already may need a second to see it. Schedules keep their time.
     """
     async with database.transaction() as conn:
         for statement in JOBS_AGE, KEYS_AGE:

@@ -20,6 +20,12 @@ begin
 end
 $$;
 
+-- cancel_jobs(ids): the same for many, each id once: what each is now. All of them, or after an error none.
+create or replace function hanjul.cancel_jobs(ids uuid[])
+returns table (id uuid, status text) language sql set search_path = pg_catalog, pg_temp as $$
+    select i.id, hanjul.cancel_job(i.id) from (select distinct u.id from unnest(ids) u (id) order by u.id) i;
+$$;
+
 -- retry_job(id): a failed or cancelled job is pending again, under its id, with all its retries. 55000 for others, and if another
 -- job holds its unique key by now, waiting or running.
 create or replace function hanjul.retry_job(id uuid)
@@ -41,6 +47,19 @@ begin
             old.error_message, old.key, old.unique_key, old.payload, old.metadata);
     insert into hanjul.job_flow values (ts, old.queue, old.kind, old.status, 'pending', 1);
     perform hanjul._wake_jobs(old.queue);
+end
+$$;
+
+-- retry_jobs(ids): the same for many, each id once: which. All of them, or after an error none.
+create or replace function hanjul.retry_jobs(ids uuid[])
+returns setof uuid language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    id uuid;
+begin
+    for id in select distinct u.id from unnest(ids) u (id) order by u.id loop
+        perform hanjul.retry_job(id);
+        return next id;
+    end loop;
 end
 $$;
 

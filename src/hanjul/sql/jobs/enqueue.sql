@@ -135,6 +135,7 @@ return case
     when kind is null or length(kind) not between 1 and 200 then format('kind must be text of 1 to 200 characters, not %L', left(kind, 250))
     when queue is null or length(queue) not between 1 and 200 then format('queue must be text of 1 to 200 characters, not %L', left(queue, 250))
     when payload is null then 'payload must be JSON, not NULL'
+    when pg_column_size(payload) > 67108864 then format('payload must have at most 64 MiB, not %s bytes; keep it elsewhere, and enqueue where', pg_column_size(payload))
     when run_at is not null and delay_s is not null then 'run_at and delay_s exclude each other'
     when not run_at between '2000-01-01' and now() + interval '10 years'
          then format('run_at must lie between the year 2000 and ten years from now, not at %L', run_at)
