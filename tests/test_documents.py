@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import click
+import psycopg
 import pytest
 
 from hanjul.cli.main import hanjul
@@ -66,10 +67,11 @@ def test_commands_that_are_named_exist(document: Path) -> None:
 
 def test_every_setting_is_documented() -> None:
     from hanjul.config import ENVIRONMENT
+    from hanjul.embedded.binaries import VARIABLE
 
-    documented = (ROOT / "docs" / "running.md").read_text() + (ROOT / "docs" / "jobs.md").read_text()
+    documented = (ROOT / "docs" / "running.md").read_text()
 
-    assert [name for name in ENVIRONMENT if f"`{name}`" not in documented] == []
+    assert [name for name in (*ENVIRONMENT, VARIABLE) if f"`{name}`" not in documented] == []
 
 
 def test_every_sql_function_for_users_is_documented() -> None:
@@ -81,3 +83,19 @@ def test_every_sql_function_for_users_is_documented() -> None:
     inner |= {"wake", "wait", "unwait", "ready", "ready_groups", "send_many", "notify_queue_listeners"}
 
     assert sorted(name for name in names - inner if name not in documented) == []
+
+
+def test_arguments_of_sql_functions_have_the_names_that_are_documented(dsn: str) -> None:
+    documented = (ROOT / "docs" / "sql.md").read_text() + (ROOT / "docs" / "jobs.md").read_text()
+    shown = re.findall(r"`(?:hanjul\.)?(\w+)\((\w+(?:, \w+)*)(, \.\.\.)?\)", documented)
+    with psycopg.connect(dsn) as connection:
+        functions = connection.execute(
+            """select p.proname, p.proargnames[:p.pronargs] from pg_proc p
+               where p.pronamespace = 'hanjul'::regnamespace and p.pronargs > 0"""
+        ).fetchall()
+
+    def fits(name: str, told: list[str], shortened: str) -> bool:
+        forms = [arguments or [] for function, arguments in functions if function == name]
+        return not forms or any(told == (form[: len(told)] if shortened else form) for form in forms)
+
+    assert [(name, told) for name, told, shortened in shown if not fits(name, told.split(", "), shortened)] == []

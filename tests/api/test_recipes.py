@@ -54,12 +54,13 @@ async def test_fastapi(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flask(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", dsn)
     names = run("Flask")
+    assert names["jobs"].cache_info().currsize == 0  # a server that forks has yet to do so
     client = names["web"].test_client()
 
     answer = client.post("/recordings/7")
     shown = client.get(answer.headers["Location"])
     unknown = client.get(f"/jobs/{NOBODY}")
-    names["jobs"].close()
+    names["jobs"]().close()
 
     assert (answer.status_code, answer.json["status_url"]) == (202, answer.headers["Location"])
     assert stored(dsn) == [(UUID(answer.json["id"]), "transcribe", {"session_id": 7}, 0)]
@@ -68,7 +69,7 @@ def test_flask(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 DJANGO = """
-import json, sys
+import json, sys, threading
 from urllib.parse import urlsplit
 import django
 from django.conf import settings
@@ -76,17 +77,26 @@ from django.conf import settings
 url = urlsplit(sys.argv[1])
 database = {"ENGINE": "django.db.backends.postgresql", "NAME": url.path[1:], "USER": url.username, "PASSWORD": url.password,
             "HOST": url.hostname, "PORT": url.port}
-settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF="recipe", DATABASES={"default": database}, HANJUL_DATABASE_URL=sys.argv[1])
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF="recipe", DATABASES={"default": database}, HANJUL_DATABASE_URL=sys.argv[1],
+                   MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"])
 django.setup()
 
 from django.test import Client
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 import recipe
 
-client = Client()
-answer = client.post("/recordings/7")
+assert threading.active_count() == 1, "a server that forks has yet to do so"
+recipe.urlpatterns.append(path("api/recordings/<int:session_id>", csrf_exempt(recipe.upload)))
+client, page = Client(enforce_csrf_checks=True), Client(enforce_csrf_checks=True)
+page.cookies["csrftoken"] = token = "t" * 32
+refused = [client.get("/recordings/7"), client.get("/api/recordings/7"), client.post("/recordings/7")]
+from_page = page.post("/recordings/8", headers={"X-CSRFToken": token})
+answer = client.post("/api/recordings/7")
 shown, unknown = client.get(answer["Location"]), client.get("/jobs/" + sys.argv[2])
-recipe.jobs.close()
-print(json.dumps([answer.status_code, answer["Location"], answer.json(), shown.json(), unknown.status_code]))
+recipe.jobs().close()
+print(json.dumps([[one.status_code for one in refused], from_page.status_code,
+                  answer.status_code, answer["Location"], answer.json(), shown.json(), unknown.status_code]))
 """
 
 
@@ -99,9 +109,12 @@ def test_django(dsn: str, tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    status, location, body, shown, unknown = json.loads(done.stdout)
+    refused, from_page, status, location, body, shown, unknown = json.loads(done.stdout)
+    assert (refused, from_page) == ([405, 405, 403], 202)
     assert (status, body["status_url"], shown["status"], unknown) == (202, location, "pending", 404)
-    assert stored(dsn) == [(UUID(body["id"]), "transcribe", {"session_id": 7}, 0)]
+    [(_, _, of_page, _), of_api] = stored(dsn)
+    assert of_page == {"session_id": 8}
+    assert of_api == (UUID(body["id"]), "transcribe", {"session_id": 7}, 0)
 
 
 def test_sql(dsn: str) -> None:

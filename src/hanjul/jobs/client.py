@@ -150,7 +150,10 @@ class Jobs:
         unique: Unique | None = None,
         tx: object = None,
     ) -> Sequence[UUID]:
-        """Enqueue a job for each payload, all or none; their ids, in their order. The options are those of `enqueue`."""
+        """Enqueue a job for each payload, all or none; their ids, in their order.
+
+        The options are those of `enqueue`, and for all the same; so there is no `key` and no `once`, which are one job's own.
+        """
         if isinstance(payloads, str | bytes | dict) or not isinstance(payloads, Iterable):
             raise BadInput(f"payloads must be a list, not {payloads!r}")
         options = Options(queue, run_at, delay, priority, max_retries, timeout_s, None, metadata, unique)
