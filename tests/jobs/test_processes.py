@@ -70,9 +70,11 @@ async def failure(handle: Handle) -> str:
 async def test_the_function_runs_in_another_process_and_its_result_comes_back(app: App) -> None:
     app.job("squares", executor="process")(work.sum_of_squares)
     app.job("coroutine", executor="process")(work.pid_of_a_coroutine)
+    app.job("acks", executor="process")(work.acks)
     app.job_workers("default", concurrency=1)
 
     async with app:
+        assert await (await app.jobs.enqueue("acks")).result(timeout_s=30) == [7]
         first, second = [await (await app.jobs.enqueue("squares", n)).result(timeout_s=30) for n in (3, 4)]
         pid = await (await app.jobs.enqueue("coroutine")).result(timeout_s=30)
 

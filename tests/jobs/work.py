@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hanjul import Job, Reject
+from hanjul.model.outcome import Ack
 
 
 def sum_of_squares(n: int) -> dict[str, int]:
@@ -52,6 +53,10 @@ def fails_without_words(_payload: Any) -> None:
 
 def rejects_in_words_that_are_none(_payload: Any) -> None:
     raise Reject("nobody\0speaks \ud800")
+
+
+def acks(_payload: Any) -> Ack:
+    return Ack("[7]")
 
 
 def rejects(_payload: Any) -> None:

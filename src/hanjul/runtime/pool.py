@@ -154,7 +154,7 @@ class Pool:
                 result = await self._within(argument, timeout_s)
         except Outcome as outcome:
             return outcome
-        except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):  # in our thread: it is we who are to end
+        except (asyncio.CancelledError, GeneratorExit):  # in our thread: it is we who are to end
             raise
         except BaseException as raised:  # noqa: BLE001  (whatever a handler raises, sys.exit() too, means that it failed)
             failure = raised.error if isinstance(raised, RaisedInThread) else raised

@@ -289,6 +289,8 @@ def _answer(connection: Connection, request: _Request, function: Callable[[Any],
         if isinstance(result, Outcome):
             raise result
         return _Done(None if result is None else encoded(result).decode())
+    except Ack as done:
+        return _Done(done.result)
     except Outcome as outcome:
         return _Steered(type(outcome).__name__, _plain(getattr(outcome, "reason", "")), getattr(outcome, "delay_s", None))
     except HanjulError as error:

@@ -38,8 +38,8 @@ class Outcomes:
 
     @pytest.mark.parametrize(
         "error",
-        [StopIteration(), SystemExit(3), asyncio.CancelledError(), BaseException("odd"), Broken()],
-        ids=["StopIteration", "SystemExit", "cancelled from within", "BaseException", "unprintable"],
+        [StopIteration(), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), BaseException("odd"), Broken()],
+        ids=["StopIteration", "SystemExit", "KeyboardInterrupt", "cancelled from within", "BaseException", "unprintable"],
     )
     async def test_no_error_is_too_odd_to_be_a_failure(self, harness: Harness, error: Any) -> None:
         await sent(harness, 2)
