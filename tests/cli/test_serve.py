@@ -148,6 +148,35 @@ def test_a_target_that_is_no_app_is_named(cli: Run, queues: hanjul.QueuesSync, t
     assert said in answer.stderr
 
 
+def test_a_setting_given_to_the_command_is_over_those_of_environment_and_file(
+    queues: hanjul.QueuesSync, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "hanjul.toml").write_text("job_concurrency = 3\nmax_retries = 7\n")
+    (tmp_path / "tasks.py").write_text(
+        f"{TASKS}\nprint('settings', app.settings.job_concurrency, app.settings.max_retries, flush=True)"
+    )
+    environment = {**environment, "HANJUL_JOB_CONCURRENCY": "4"}
+
+    with worker(environment, tmp_path, "worker", "tasks:app", "--set", "job_concurrency=5") as process:
+        until(lambda: "settings 5 7" in (process.stdout.readline() if process.stdout else ""))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("no_such=1", "--set no_such=1: it takes NAME=VALUE, with one of the names api_token, "),
+        ("job_concurrency", "--set job_concurrency: it takes NAME=VALUE"),
+        ("job_concurrency=many", "`$.job_concurrency`"),
+        ("job_concurrency=0", "job_concurrency must be from 1 to 1000, not 0"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(cli: Run, queues: hanjul.QueuesSync, given: str, said: str) -> None:
+    answer = cli("worker", "tasks:app", "--set", given)
+
+    assert answer.returncode == 2
+    assert said in answer.stderr
+
+
 def test_a_worker_of_a_missing_queue_says_which(cli: Run, queues: hanjul.QueuesSync) -> None:
     queues.drop("mail")
 

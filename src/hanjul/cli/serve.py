@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import msgspec
 from hanjul.app import App
 from hanjul.cli.status_api import Serving, nothing, serving
 from hanjul.clients import address, connect_jobs
-from hanjul.config import Settings, settings
+from hanjul.config import ENVIRONMENT, Settings, settings
 from hanjul.model.errors import InvalidSettings, Unavailable
 from hanjul.observe import set_up
 from hanjul.postgres.conninfo import without_password
@@ -39,21 +39,31 @@ level = click.option(
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
 )
 json_logs = click.option("--json-logs", is_flag=True, help="Log one JSON object a line.")
+over = click.option(
+    "--set",
+    "over",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting as hanjul.toml names it, over environment and file; repeatable.",
+)
 
 
 @click.command(short_help="Run the consumers of an app.")
 @click.argument("target", metavar="MODULE:APP")
+@over
 @level
 @json_logs
-def worker(target: str, log_level: str, *, json_logs: bool) -> None:
+def worker(target: str, over: tuple[str, ...], log_level: str, *, json_logs: bool) -> None:
     """Run the consumers of an app until SIGTERM or Ctrl-C; the second signal cuts running handlers short.
 
     \b
     Examples:
       hanjul worker myproject.tasks:app
       DATABASE_URL=postgresql://... hanjul worker tasks:app --json-logs
+      hanjul worker tasks:app --set job_concurrency=50 --set poll_interval_s=1
     """
     set_up(log_level.upper(), as_json=json_logs)
+    _set(over)
     app = load(target)
     if app.idle:
         raise InvalidSettings(
@@ -69,9 +79,19 @@ def worker(target: str, log_level: str, *, json_logs: bool) -> None:
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="Its port; 0: any.  [default: 4270, or if that is taken another]")
 @click.option("--no-api", is_flag=True, help="Serve no status API.")
+@over
 @level
 @json_logs
-def up(target: str | None, host: str | None, port: int | None, log_level: str, *, no_api: bool, json_logs: bool) -> None:
+def up(
+    target: str | None,
+    host: str | None,
+    port: int | None,
+    over: tuple[str, ...],
+    log_level: str,
+    *,
+    no_api: bool,
+    json_logs: bool,
+) -> None:
     """Everything in one process: the embedded PostgreSQL if need be, the schema, the consumers of an app, the status API.
 
     \b
@@ -81,6 +101,7 @@ def up(target: str | None, host: str | None, port: int | None, log_level: str, *
       HANJUL_API_TOKEN=... hanjul up myproject.tasks:app --host 0.0.0.0 --port 8000
     """
     set_up(log_level.upper(), as_json=json_logs)
+    _set(over)
     app = None if target is None else load(target)
     config = settings() if app is None else app.settings
     if config is None:  # an app on the memory driver
@@ -94,6 +115,16 @@ def up(target: str | None, host: str | None, port: int | None, log_level: str, *
         api = serving(config, host, port, wanted=not no_api)
         at = msgspec.structs.replace(config, database_url=url)
         _run(_until_signalled(at, api) if app is None or app.idle else _serve(app, api))
+
+
+def _set(over: Sequence[str]) -> None:
+    """Put settings over those of the environment, before an app is made that reads them; raises InvalidSettings."""
+    variables = {name: variable for variable, name in ENVIRONMENT.items()}
+    for given in over:
+        name, equals, value = given.partition("=")
+        if not equals or name not in variables:
+            raise InvalidSettings(f"--set {given}: it takes NAME=VALUE, with one of the names {', '.join(sorted(variables))}")
+        os.environ[variables[name]] = value
 
 
 def load(target: str) -> App:
