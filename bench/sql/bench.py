@@ -15,13 +15,13 @@ from bench.sql.systems import SYSTEMS
 class Sizes:
     """How much of everything.
 
-    rounds: of the cheap questions; the others are asked once.  iterations: of each call that is timed.
+    turns: of the calls; the other questions are asked once.  iterations: of each call that is timed, in a turn.
     deep_iterations: where one call may take a second.  limit_s: for the deep iterations of a call, all together.
     backlog: ready messages of a table that is analysed, or has been bloated.  drained: messages for the WAL.
     snapshot_s: how long it is held open.  burst_s: how long throughput is measured.
     """
 
-    rounds: int
+    turns: int
     iterations: int
     deep_iterations: int
     limit_s: float
@@ -32,11 +32,9 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=5, iterations=100, deep_iterations=10, limit_s=30.0, backlog=100_000, drained=40_000, snapshot_s=180.0, burst_s=3.0
+    turns=15, iterations=24, deep_iterations=10, limit_s=30.0, backlog=100_000, drained=40_000, snapshot_s=180.0, burst_s=3.0
 )
-QUICK = Sizes(
-    rounds=1, iterations=60, deep_iterations=5, limit_s=4.0, backlog=20_000, drained=10_000, snapshot_s=6.0, burst_s=1.0
-)
+QUICK = Sizes(turns=3, iterations=24, deep_iterations=5, limit_s=4.0, backlog=20_000, drained=10_000, snapshot_s=6.0, burst_s=1.0)
 
 
 @dataclass(frozen=True)

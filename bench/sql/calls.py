@@ -1,6 +1,11 @@
 """What does one call cost the server, for each message?"""
 
-from bench.harness.report import Figure
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import product
+
+from bench.harness.report import Figure, Samples
 from bench.sql import goals
 from bench.sql.bench import Bench, Queue
 from bench.sql.script import Life, times_us
@@ -28,16 +33,22 @@ def lives(state: str) -> tuple[Life, ...]:
     return LIVES if state == "fresh" else THROUGH
 
 
-def measure(bench: Bench, state: str, life: Life, name: str) -> dict[Figure, float]:
-    """Microseconds for each message, on tables in one of the states."""
-    found: dict[Figure, float] = {}
-    with bench.queue(name) as queue:
-        make, count = STATES[state]
-        make(queue, count or bench.sizes.backlog)
-        for n in life.sizes:
+def measure(bench: Bench, state: str, life: Life, names: Sequence[str], turns: int) -> Samples:
+    """Microseconds for each message, on tables in one of the states.
+
+    The systems take turns within tenths of a second, because a CPU may be twice as fast a moment later.
+    """
+    samples: dict[Figure, dict[str, list[float]]] = defaultdict(lambda: {name: [] for name in names})
+    make, count = STATES[state]
+    with ExitStack() as stack:
+        queues = [stack.enter_context(bench.queue(name)) for name in names]
+        for queue in queues:
+            make(queue, count or bench.sizes.backlog)
+        for n, _, queue in product(life.sizes, range(turns), queues):
             numbers = both_paths(queue, life, n, bench.sizes.iterations, LIMIT_S)
-            found |= {_figure(question, state): us / n for question, us in numbers.items()}
-    return found
+            for question, us in numbers.items():
+                samples[_figure(question, state)][queue.name].append(us / n)
+    return samples
 
 
 def both_paths(queue: Queue, life: Life, n: int, iterations: int, limit_s: float) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The suite `sql`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from rich.console import Console
@@ -32,9 +32,10 @@ def run(server: Server, systems: list[str], progress: Console, options: Options)
     bench = Bench(server, QUICK if options.quick else FULL)
     asked = options.questions or QUESTIONS
     states = [name for name in STATES if name in (options.states or ["fresh"])]
-    each_round = [
-        partial(calls.measure, bench, state, life) for state in states for life in calls.lives(state) if "calls" in asked
-    ]
+    samples: dict[Figure, Mapping[str, Sequence[float]]] = {}
+    for state, life in [(name, life) for name in states for life in calls.lives(name) if "calls" in asked]:
+        with progress.status(f"{', '.join(life.asked)}: {state} tables"):
+            samples.update(calls.measure(bench, state, life, systems, options.rounds or bench.sizes.turns))
+        progress.print(f"measured: {', '.join(life.asked)}, {state} tables")
     once = [partial(question, bench) for name, question in ONCE.items() if name in asked]
-    samples = ask_all(each_round, systems, options.rounds or bench.sizes.rounds, LIMIT_S, progress)
     return {**samples, **ask_all(once, systems, 1, LIMIT_S, progress)}
