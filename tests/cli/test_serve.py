@@ -164,8 +164,9 @@ def test_a_setting_given_to_the_command_is_over_those_of_environment_and_file(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("no_such=1", "--set no_such=1: it takes NAME=VALUE, with one of the names api_token, "),
+        ("no_such=1", "--set no_such: it takes NAME=VALUE, with one of the names api_token, "),
         ("job_concurrency", "--set job_concurrency: it takes NAME=VALUE"),
+        ("job_concurrency=", "--set job_concurrency: it takes NAME=VALUE"),
         ("job_concurrency=many", "`$.job_concurrency`"),
         ("job_concurrency=0", "job_concurrency must be from 1 to 1000, not 0"),
     ],

@@ -92,10 +92,11 @@ async def test_the_function_runs_in_another_process_and_its_result_comes_back(ap
         (work.rejects, "nobody speaks"),
         (work.fails_in_words_that_are_none, r"ValueError: a half \ud800"),
         (work.fails_without_words, "Mute: (RuntimeError in its text)"),
+        (work.acks_no_text, "Ack(result) takes JSON text, not "),
         (work.rejects_in_words_that_are_none, r"nobody\0speaks \ud800"),
         (work.sum_of_squares, "Expected `int`, got `str`"),
     ],
-    ids=["dies", "fails", "rejects", "no Unicode", "no text", "rejects, no Unicode", "wrong payload"],
+    ids=["dies", "fails", "rejects", "no Unicode", "no text", "acks, no Unicode", "rejects, no Unicode", "wrong payload"],
 )
 async def test_a_failure_there_is_the_jobs_failure(app: App, jobs: Jobs, function: Any, words: str) -> None:
     app.job("k", executor="process", max_retries=0)(function)

@@ -59,6 +59,10 @@ def acks(_payload: Any) -> Ack:
     return Ack("[7]")
 
 
+def acks_no_text(_payload: Any) -> Ack:
+    return Ack('"\ud800"')
+
+
 def rejects(_payload: Any) -> None:
     raise Reject("nobody speaks")
 

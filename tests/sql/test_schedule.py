@@ -51,6 +51,8 @@ def test_a_schedule_is_as_it_was_made_and_its_first_tick_is_for_the_leader_to_wo
         " 0 30 2 * * MON#2 ",
         "@Hourly",
         "05 00 01 01 0-7/2",
+        "\n0 0 * * *\t",
+        "@daily\n",
         "59 59 23 31 12 7",
     ],
 )

@@ -121,9 +121,9 @@ def _set(over: Sequence[str]) -> None:
     """Put settings over those of the environment, before an app is made that reads them; raises InvalidSettings."""
     variables = {name: variable for variable, name in ENVIRONMENT.items()}
     for given in over:
-        name, equals, value = given.partition("=")
-        if not equals or name not in variables:
-            raise InvalidSettings(f"--set {given}: it takes NAME=VALUE, with one of the names {', '.join(sorted(variables))}")
+        name, _, value = given.partition("=")
+        if not value or name not in variables:  # the value may be a secret
+            raise InvalidSettings(f"--set {name}: it takes NAME=VALUE, with one of the names {', '.join(sorted(variables))}")
         os.environ[variables[name]] = value
 
 

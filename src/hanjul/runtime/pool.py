@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -156,7 +157,9 @@ class Pool:
             return outcome
         except (asyncio.CancelledError, GeneratorExit):  # in our thread: it is we who are to end
             raise
-        except BaseException as raised:  # noqa: BLE001  (whatever a handler raises, sys.exit() too, means that it failed)
+        except BaseException as raised:  # whatever a handler raises, sys.exit() too, means that it failed
+            if isinstance(raised, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                raise  # nobody else looks after Ctrl-C here: it may be that
             failure = raised.error if isinstance(raised, RaisedInThread) else raised
             _log.warning("queue %r, message %s, attempt %d failed", delivery.queue, delivery.id, delivery.attempt,
                          exc_info=failure, extra=delivery.log_fields)  # fmt: skip

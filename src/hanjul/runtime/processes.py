@@ -290,13 +290,19 @@ def _answer(connection: Connection, request: _Request, function: Callable[[Any],
             raise result
         return _Done(None if result is None else encoded(result).decode())
     except Ack as done:
-        return _Done(done.result)
+        return _acked(done.result)
     except Outcome as outcome:
         return _Steered(type(outcome).__name__, _plain(getattr(outcome, "reason", "")), getattr(outcome, "delay_s", None))
     except HanjulError as error:
         return _Failed(_plain(error), _plain(traceback.format_exc()))
     except BaseException as error:  # noqa: BLE001  (whatever it raises, sys.exit() too, means that it failed)
         return _Failed(f"{type(error).__name__}: {_plain(error)}", _plain(traceback.format_exc()))
+
+
+def _acked(result: object) -> Any:
+    if result is None or (isinstance(result, str) and _plain(result) == result):
+        return _Done(result)
+    return _Failed(f"Ack(result) takes JSON text, not {_plain(ascii(result))[:200]}", "")
 
 
 def _plain(said: object) -> str:

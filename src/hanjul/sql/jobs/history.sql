@@ -4,7 +4,7 @@
 
 -- keep_days(ahead): partitions for today and the days ahead, at most 31. How many were made.
 -- None while much lies outside of days, because nobody kept them: to attach a day, the server looks through all of that, and
--- every ending job would wait. It stays where it is until it is pruned.
+-- every ending job would wait. New jobs end there as well then; docs/jobs.md tells the way out.
 -- SECURITY DEFINER: partitions are their table's owner's to make, and any worker may be the one who does.
 create or replace function hanjul.keep_days(ahead integer default 3)
 returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '200ms' as $$
@@ -15,9 +15,15 @@ begin
     if (ahead between 0 and 31) is not true then
         raise exception 'ahead must be between 0 and 31, not %', coalesce(ahead::text, 'NULL') using errcode = 'invalid_parameter_value';
     end if;
-    if pg_table_size('hanjul.job_history_rest') > 16777216 then
+    begin
+        if pg_table_size('hanjul.job_history_rest') > 16777216 then
+            raise warning 'no days of history are made: hanjul.job_history_rest has more than 16 MiB'
+                using hint = 'Prune it, and run VACUUM FULL hanjul.job_history_rest in a quiet minute.';
+            return 0;
+        end if;
+    exception when lock_not_available then  -- somebody attaches a day
         return 0;
-    end if;
+    end;
     for day in select current_date + n from generate_series(0, ahead) n loop
         if to_regclass(hanjul._day(day)) is null then
             begin

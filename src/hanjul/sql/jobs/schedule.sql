@@ -111,19 +111,19 @@ returns jsonb language sql stable set search_path = pg_catalog, pg_temp set time
                               || jsonb_build_object('schedule', name, 'tick', to_char(tick, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
 $$;
 
--- _cron_problem(cron): a field that holds what it cannot, in an expression of the right shape; null if none does. Whether it ever
--- ticks is for those who work out its ticks: they write down the schedule's problem.
+-- _cron_problem(cron): a number or a name that its field cannot hold, in an expression of the right shape; null if there is none. All else is
+-- for those who work out its ticks: they write down the schedule's problem.
 create or replace function hanjul._cron_problem(cron text)
 returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
     with fields as (
         select b.name, b.lowest, b.highest, b.words, p.part
-        from regexp_split_to_table(btrim(cron), '\s+') with ordinality p (part, n)
+        from regexp_split_to_table(btrim(cron, E' \t\n\r\f\v'), '\s+') with ordinality p (part, n)
         join (values (1, 'second', 0, 59, '^$'), (2, 'minute', 0, 59, '^$'), (3, 'hour', 0, 23, '^$'), (4, 'day of month', 1, 31, '^(L|LW|W)$'),
                      (5, 'month', 1, 12, '^(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)$'),
                      (6, 'day of week', 0, 7, '^(SUN|MON|TUE|WED|THU|FRI|SAT|L)$')) b (n, name, lowest, highest, words)
              on b.n = p.n + case when cron ~ '^\s*\S+(\s+\S+){4}\s*$' then 1 else 0 end
-        where btrim(cron) !~ '^@')
-    select case when btrim(cron) ~ '^@' then 'it is none of @hourly, @daily, @weekly, @monthly, @yearly, @annually'
+        where btrim(cron, E' \t\n\r\f\v') !~ '^@')
+    select case when btrim(cron, E' \t\n\r\f\v') ~ '^@' then 'it is none of @hourly, @daily, @weekly, @monthly, @yearly, @annually'
                 else (select format('%L is no %s', f.part, f.name) from fields f
                       where exists (select from regexp_matches(f.part, '(?:^|[^/#0-9])(\d+)', 'g') m
                                     where m[1]::numeric not between f.lowest and f.highest)
@@ -131,7 +131,7 @@ returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
                          or f.part ~ '/0*([^0-9]|$)' or f.part ~ '#([^1-5]|$)' or f.part ~ '(^|,)(,|$)'
                       limit 1)
            end
-    where btrim(cron) !~* '^@(hourly|daily|weekly|monthly|yearly|annually)$';
+    where btrim(cron, E' \t\n\r\f\v') !~* '^@(hourly|daily|weekly|monthly|yearly|annually)$';
 $$;
 
 -- _schedule_problem(...): what cannot be about a schedule, apart from its job; null if nothing.

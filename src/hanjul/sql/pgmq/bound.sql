@@ -95,7 +95,7 @@ begin
     end if;
     start := least(coalesce(known.bound, 0), left_behind);
     oldest := (select c.msg_id from {q} c where c.due is null and c.msg_id >= start order by c.due, c.msg_id limit 1);
-    if oldest is null and random() < 0.1 then  -- ids can also be given by hand; behind an old snapshot this walk is long
+    if random() < (case when oldest is null then 0.1 else 0.005 end) then  -- ids can also be given by hand; the walk may be long
         oldest := (select c.msg_id from {q} c where c.due is null order by c.due, c.msg_id limit 1);
     end if;
     oldest := least(oldest, coalesce(known.last_id, 0) + 1, case when only_back then bound end);
