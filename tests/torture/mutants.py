@@ -118,7 +118,7 @@ MUTANTS = (
            "from pg_catalog.jsonb_array_elements($1 || $1)", "I14", SOME),
     Mutant("a sender keeps its lock", SENT, r"not pg_catalog\.pg_advisory_unlock\(1751215722, (-?\d+)\)", "false", "I15", SOME),
     Mutant("the scan bound forgets slow writers", r"pgmq\.tidy\..*",
-           r"start := least\((.*?), left_behind\);(.*?)random\(\) < \(.*?\) then", r"start := \1;\2false then", "I10", ("plain",)),
+           r"start := least\((.*?), left_behind\);(.*?)random.. < \(.*?\) then", r"start := \1;\2false then", "I10", ("plain",)),
     Mutant("a group is read by two", r"pgmq\.take\.grouped.*", r" and m\.vt <= \$5", "", "I3 I7", tuple(GROUPED)),
     Mutant("a group goes on after what is hidden", r"pgmq\.take\.grouped.*", r"exit when (locked|run)\[i\][^;]*;", "",
            "I7", tuple(GROUPED)),
