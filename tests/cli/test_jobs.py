@@ -55,7 +55,7 @@ def test_a_job_without_a_payload_has_an_empty_one(cli: Run) -> None:
 
 
 def test_jobs_are_listed_newest_first_and_chosen(cli: Run, sql: Any) -> None:
-    ids = [str(sql(f"select hanjul.enqueue_job('{kind}', queue => '{queue}', key => 'k{queue}')"))
+    ids = [str(sql(f"select hanjul.enqueue_job('{kind}', queue => '{queue}', key => 'k{queue}') from pg_sleep(0.002)"))
            for kind, queue in (("a", "x"), ("b", "x"), ("a", "y"))]  # fmt: skip
     sql("select hanjul.cancel_job(%s)", ids[0])
 

@@ -33,9 +33,10 @@ async def until_gone(pid: int) -> None:
 
 
 async def until_dead(pid: int) -> None:
-    """Until it has ended, though its parent has not looked after it yet."""
+    """Until it has ended with all of its threads, though its parent has not looked after it yet."""
+    process = Path(f"/proc/{pid}")
     async with asyncio.timeout(20):
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        while (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z" or len(list((process / "task").iterdir())) > 1:
             await asyncio.sleep(0.02)
 
 
