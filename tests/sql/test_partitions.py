@@ -241,7 +241,9 @@ def test_they_are_made_before_they_are_needed(cut):
 
 
 def test_a_burst_beyond_them_is_read_in_order_and_moved_out_of_the_default_partition(cut):
+    cut.run("alter table pgmq.q_mail disable trigger partitions_follow")  # a fast machine makes all of them at the commit
     send(cut, 205)
+    cut.run("alter table pgmq.q_mail enable trigger partitions_follow")
     assert cut.one("select count(*) from pgmq.q_mail_default") > 0
     assert cut.column("select msg_id from pgmq.read('mail', 0, 300)") == list(range(1, 206))
 
