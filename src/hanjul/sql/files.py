@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-FAMILIES = ("pgmq", "leases", "pgmq_public", "jobs", "plans")
+FAMILIES = ("pgmq", "leases", "pgmq_public", "jobs", "net", "plans")
 _FUNCTION = re.compile(r'create or replace function ([a-z_]+)\.("?[a-z_]+"?)\(')
 
 
