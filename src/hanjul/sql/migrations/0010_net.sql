@@ -32,6 +32,7 @@ create table net.http_request_queue (
     retry                jsonb,                                              -- the policy; null: one attempt, any answer is one
     give_up_at           timestamptz,                                        -- no attempt begins after it
     ordering_key         text,                                               -- of each key one at a time, by id
+    in_line              boolean not null default false,                     -- put off behind an earlier one of its key
     idempotency_key      text,
     sign_with            text,                                               -- name of the secret that signs it (Standard Webhooks)
     webhook              text,                                               -- name of the webhook that it belongs to

@@ -1,0 +1,113 @@
+-- How attempts end: request, answer and attempt in one commit, for all that ended together.
+
+-- settle_requests(answers): an array of objects, one for each claim:
+--   id, claim    which
+--   how          success: an answer, and good enough.  error: no more attempts.  retry: again in delay_s.
+--                release: given back unsent, due again in delay_s; error says why; no attempt is charged.
+--   status_code, content_type, headers, content, body (base64), truncated, timed_out, error    the answer, or why there is none
+--   duration_ms, dns_ms, connect_ms, first_byte_ms, remote_address, response_bytes            the attempt
+-- Those that came too late: they are held by another claim (held_by), or (null) have ended. They change nothing.
+-- Locks: the requests, by id.
+create or replace function net.settle_requests(answers json)
+returns table (id bigint, claim integer, held_by integer) language plpgsql
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+    ts timestamptz := clock_timestamp();
+    keeps boolean := coalesce(net._setting('pg_net.queue_retention'), net._setting('pg_net.ttl'))::interval > interval '0';
+    settled bigint[];
+    ended bigint[];
+    keys text[];
+    hooks text[];
+    oks boolean[];
+    codes integer[];
+    errors text[];
+begin
+    with given as materialized (
+        select * from json_to_recordset(answers) as g (
+            id bigint, claim integer, how text, delay_s double precision, status_code integer, content_type text, headers jsonb, content text,
+            body text, truncated boolean, timed_out boolean, error text, duration_ms real, dns_ms real, connect_ms real, first_byte_ms real,
+            remote_address text, response_bytes bigint)),
+    ours as materialized (
+        select r.id, r.give_up_at from net.http_request_queue r
+        where r.id in (select g.id from given g) and r.finished is null
+          and exists (select from given g where g.id = r.id and g.claim = r.claims)
+        order by r.id for update),
+    judged as materialized (
+        select g.*, o.give_up_at, ts + make_interval(secs => coalesce(g.delay_s, 0)) as due,
+               g.how in ('success', 'error') or g.how = 'retry' and ts + make_interval(secs => g.delay_s) > o.give_up_at as ends
+        from given g join ours o on o.id = g.id),
+    changed as (
+        update net.http_request_queue r
+        set status = case when j.how = 'success' then 'SUCCESS' when coalesce(j.ends, false) then 'ERROR' else 'PENDING' end::net.request_status,
+            status_code = case when j.how = 'release' then r.status_code else j.status_code end,
+            error_msg = case when j.how = 'retry' and j.ends then 'given up, the next attempt would be too late; last: ' || j.error
+                             when j.how = 'release' then coalesce(j.error, r.error_msg) else j.error end,
+            attempts = r.attempts + (j.how <> 'release')::integer,
+            released = r.released + (j.how = 'release')::integer,
+            next_attempt_at = case when coalesce(j.ends, false) then r.next_attempt_at else j.due end,
+            locked_until = null,
+            finished = case when coalesce(j.ends, false) then ts end
+        from judged j
+        where r.id = j.id and r.claims = j.claim
+        returning r.*),
+    answered as (
+        insert into net._http_response (id, status_code, content_type, headers, content, timed_out, error_msg, created, body, truncated, enqueued_by)
+        select c.id, j.status_code, j.content_type, j.headers, j.content, coalesce(j.timed_out, false),
+               case when j.status_code is null or j.truncated then c.error_msg end, ts, decode(j.body, 'base64'),
+               coalesce(j.truncated, false), c.enqueued_by
+        from changed c join judged j on j.id = c.id
+        where c.finished is not null),
+    noted as (
+        insert into net.http_attempt
+        select c.id, c.claims, c.attempts, ts - make_interval(secs => coalesce(j.duration_ms, 0) / 1000), coalesce(j.duration_ms, 0), j.dns_ms,
+               j.connect_ms, j.first_byte_ms, j.remote_address, j.status_code, j.response_bytes, j.error,
+               case when c.finished is null then c.next_attempt_at end
+        from changed c join judged j on j.id = c.id
+        where j.how <> 'release' and (c.finished is null or keeps or net._is_dead(c)))
+    select array_agg(c.id), array_agg(c.id) filter (where c.finished is not null and not keeps and not net._is_dead(c)),
+           array_agg(distinct c.ordering_key) filter (where c.finished is not null and c.ordering_key is not null),
+           array_agg(c.webhook order by c.id) filter (where hooked), array_agg(c.status = 'SUCCESS' order by c.id) filter (where hooked),
+           array_agg(c.status_code order by c.id) filter (where hooked), array_agg(c.error_msg order by c.id) filter (where hooked)
+    into settled, ended, keys, hooks, oks, codes, errors
+    from changed c join judged j on j.id = c.id cross join lateral (select c.webhook is not null and j.how <> 'release') h (hooked);
+    if ended is not null then
+        delete from net.http_attempt a where a.request_id = any (ended);
+        delete from net.http_request_queue r where r.id = any (ended);
+    end if;
+    if keys is not null then
+        perform net._next_in_line(keys);
+    end if;
+    if hooks is not null then
+        perform hanjul._webhooks_ended(hooks, oks, codes, errors);
+    end if;
+    if coalesce(cardinality(settled), 0) < json_array_length(answers) then
+        return query
+            select g.id, g.claim, r.claims
+            from json_to_recordset(answers) as g (id bigint, claim integer)
+            left join net.http_request_queue r on r.id = g.id and r.finished is null
+            where g.id <> all (coalesce(settled, '{}'));
+    end if;
+end
+$$;
+
+-- _is_dead(r): whether it ended in spite of its retries: it is kept, to be looked at and sent again. One expression that was
+-- parsed when it was created: it becomes part of the statement that asks.
+create or replace function net._is_dead(r net.http_request_queue)
+returns boolean language sql immutable
+return r.status = 'ERROR' and (r.max_attempts > 1 or r.webhook is not null);
+
+-- _next_in_line(keys): let the first of each key, if it was put off, be due.
+create or replace function net._next_in_line(keys text[])
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    update net.http_request_queue r
+    set next_attempt_at = clock_timestamp(), in_line = false
+    where r.in_line and r.id in (
+        select (select q.id from net.http_request_queue q where q.ordering_key = k and q.finished is null order by q.id limit 1)
+        from unnest(keys) k);
+    if found then
+        perform hanjul.wake('http requests');
+    end if;
+end
+$$;
