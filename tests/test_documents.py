@@ -20,6 +20,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("examples/**/*.md"),
     ]
 )
+SQL_DOCUMENTS = ("sql.md", "jobs.md", "http.md")
 CODE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -77,7 +78,7 @@ def test_every_setting_is_documented() -> None:
 def test_every_sql_function_for_users_is_documented() -> None:
     from hanjul.sql import functions
 
-    documented = (ROOT / "docs" / "sql.md").read_text() + (ROOT / "docs" / "jobs.md").read_text()
+    documented = "".join((ROOT / "docs" / name).read_text() for name in SQL_DOCUMENTS)
     names = {name for file in functions() for name in re.findall(r'function \w+\."?([a-z]\w*)', file.text)}
     inner = {"validate_queue_name", "format_table_name", "acquire_queue_lock", "detach_archive", "counts_releases"}
     inner |= {"wake", "wait", "unwait", "ready", "ready_groups", "send_many", "notify_queue_listeners"}
@@ -86,16 +87,17 @@ def test_every_sql_function_for_users_is_documented() -> None:
 
 
 def test_arguments_of_sql_functions_have_the_names_that_are_documented(dsn: str) -> None:
-    documented = (ROOT / "docs" / "sql.md").read_text() + (ROOT / "docs" / "jobs.md").read_text()
-    shown = re.findall(r"`(?:hanjul\.)?(\w+)\((\w+(?:, \w+)*)(, \.\.\.)?\)", documented)
+    documented = "".join((ROOT / "docs" / name).read_text() for name in SQL_DOCUMENTS)
+    shown = re.findall(r"`(?:(hanjul|net)\.)?(\w+)\((\w+(?:, \w+)*)(, \.\.\.)?\)", documented)
     with psycopg.connect(dsn) as connection:
         functions = connection.execute(
-            """select p.proname, p.proargnames[:p.pronargs] from pg_proc p
-               where p.pronamespace = 'hanjul'::regnamespace and p.pronargs > 0"""
+            """select n.nspname, p.proname, p.proargnames[:p.pronargs]
+               from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+               where n.nspname in ('hanjul', 'net') and p.pronargs > 0"""
         ).fetchall()
 
-    def fits(name: str, told: list[str], shortened: str) -> bool:
-        forms = [arguments or [] for function, arguments in functions if function == name]
+    def fits(schema: str, name: str, told: list[str], shortened: str) -> bool:
+        forms = [arguments or [] for of, function, arguments in functions if (of, function) == (schema or "hanjul", name)]
         return not forms or any(told == (form[: len(told)] if shortened else form) for form in forms)
 
-    assert [(name, told) for name, told, shortened in shown if not fits(name, told.split(", "), shortened)] == []
+    assert [(name, told) for schema, name, told, more in shown if not fits(schema, name, told.split(", "), more)] == []

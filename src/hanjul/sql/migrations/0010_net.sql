@@ -48,6 +48,13 @@ create index http_request_queue_line_idx on net.http_request_queue (ordering_key
 create index http_request_queue_created_idx on net.http_request_queue (created);
 create unique index http_request_queue_idempotency_idx on net.http_request_queue (enqueued_by, idempotency_key)
     where idempotency_key is not null;
+create index http_request_queue_failed_idx on net.http_request_queue (id) where status = 'ERROR';
+create index http_request_queue_webhook_idx on net.http_request_queue (webhook, id) where webhook is not null;
+create type net.request_line as (            -- a request in a list, its credentials hidden: net.list_requests
+    id bigint, method text, url text, status text, status_code integer, error_msg text, attempts integer, max_attempts integer,
+    created timestamptz, next_attempt_at timestamptz, locked_until timestamptz, finished timestamptz, enqueued_by text,
+    ordering_key text, idempotency_key text, webhook text
+);
 comment on table net.http_request_queue is 'HTTP requests: those that wait, and finished ones for pg_net.queue_retention';
 
 -- The answers, as pg_net keeps them: one for each finished request, for pg_net.ttl.
