@@ -4,7 +4,8 @@ HanjulError
 ├── BadInput            a value that is not allowed; nothing was changed  (also a ValueError)
 │   ├── InvalidQueueName
 │   ├── InvalidMessage
-│   └── MessageTooLarge
+│   ├── MessageTooLarge
+│   └── InvalidSignature    a webhook that was not signed by who shares the secret, or too long ago
 ├── NotFound            a thing that does not exist  (also a LookupError)
 │   ├── QueueNotFound
 │   └── JobNotFound
@@ -59,6 +60,10 @@ class MessageTooLarge(BadInput):
             "Store large data elsewhere and send its address, or raise max_message_bytes"
         )
         self.size, self.limit = size, limit
+
+
+class InvalidSignature(BadInput):
+    """A webhook that nobody signed who has the secret, or that is too old; the text says which."""
 
 
 class NotFound(HanjulError, LookupError):

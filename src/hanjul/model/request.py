@@ -16,6 +16,8 @@ class Answer:
     content: the body as text.  body: its bytes, where the text is not exactly they.  truncated: it was longer than allowed.
     error: why there is no answer, in libcurl's words, or why it is not good enough; None if all is well.
     timed_out: whether time ran out.  The phases in ms, as far as it came: see net.http_attempt.
+    error_kind: of what sort the error is: dns, connect, tls, timeout, protocol, too_large, which a policy may name, or status,
+    refused, invalid.
     """
 
     status_code: int | None = None
@@ -32,6 +34,7 @@ class Answer:
     first_byte_ms: float | None = None
     response_bytes: int = 0
     remote_address: str | None = None
+    error_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

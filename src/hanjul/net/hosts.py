@@ -1,0 +1,178 @@
+"""The gate of each host: how many requests are on their way to it, how fast, and whether it is left alone for now.
+
+A request that cannot go yet waits here only while the line is short, no longer than the host's concurrency: the rest is
+given back to the database, spread over the time in which the line will get shorter. So a slow host never holds what a sender
+has fetched for others.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from datetime import UTC, datetime
+
+from hanjul.model.outcome import Release
+from hanjul.model.request import Request
+from hanjul.net.breaker import Breaker
+from hanjul.net.limits import HostLimits, SenderLimits
+from hanjul.net.urls import Target
+
+LONGEST_LINE_S = 60.0
+"""The longest that a request is put off because others are before it."""
+LONGEST_HOLD_S = 300.0
+"""The longest that a Retry-After holds all requests to its host; the request that it answers waits as long as its policy says."""
+_PATIENCE_S = 5.0
+"""How long requests without a policy and without a timeout wait for a host that fails."""
+_RATE_WAIT_S = 0.5
+_MANY_HOSTS = 4096
+
+
+class Pass:
+    """The right to send one request to a host; given back once, by `leave`."""
+
+    __slots__ = ("_host", "_probe", "_since")
+
+    def __init__(self, host: "Host", *, probe: bool) -> None:
+        self._host, self._probe, self._since = host, probe, time.monotonic()
+
+    def leave(self, *, failed: bool | None, hold_s: float | None = None) -> None:
+        """failed: whether the host is to blame that there is no answer; None: nobody knows.  hold_s: what it asked to wait."""
+        self._host.leave(self._since, failed=failed, probe=self._probe, hold_s=hold_s)
+
+
+class Hosts:
+    """The gates of all hosts that a sender has to do with."""
+
+    def __init__(self, limits: SenderLimits) -> None:
+        self._limits = limits
+        self._hosts: dict[str, Host] = {}
+        self._sweep_at = _MANY_HOSTS
+
+    async def enter(self, place: Target, request: Request) -> Pass | Release:
+        """The right to send it now; or its release, not to be charged, until when it may be worth to ask again."""
+        host = self._hosts.get(place.place)
+        if host is None:
+            host = self._new(place)
+        return await host.enter(request)
+
+    def _new(self, place: Target) -> "Host":
+        if len(self._hosts) >= self._sweep_at:
+            self._hosts = {name: host for name, host in self._hosts.items() if not host.idle}
+            self._sweep_at = max(_MANY_HOSTS, 2 * len(self._hosts))
+        hosts = self._limits.hosts
+        own = hosts.get(place.place) or hosts.get(place.host) or self._limits.host
+        self._hosts[place.place] = host = Host(place.place, own, self._limits)
+        return host
+
+
+class Host:
+    """The gate of one host and port."""
+
+    __slots__ = ("_breaker", "_drained_at", "_free_at", "_held_until", "_limits", "_line", "_name", "_running", "_takes_s")
+
+    def __init__(self, name: str, limits: HostLimits, sender: SenderLimits) -> None:
+        self._name, self._limits, self._breaker = name, limits, Breaker(sender)
+        self._running = 0
+        self._line: deque[asyncio.Future[None]] = deque()
+        self._takes_s = 0.1  # a request, on average
+        self._held_until = 0.0  # the host asked for it
+        self._free_at = 0.0  # when its rate allows the next request
+        self._drained_at = 0.0  # when those that were put off will have had their turn
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing would be lost with it."""
+        now = time.monotonic()
+        return not self._running and not self._line and self._breaker.unmarked and max(self._held_until, self._free_at) < now
+
+    async def enter(self, request: Request) -> Pass | Release:
+        """See Hosts.enter."""
+        held = self._held(request)
+        if held is not None:
+            return held
+        if self._running >= self._limits.concurrency or self._line:
+            if len(self._line) >= self._limits.concurrency:
+                return self._put_off()
+            await self._wait_in_line()
+            held = self._held(request)
+            if held is not None:  # while it waited the host has begun to fail
+                self._next()
+                return held
+        self._running += 1
+        if self._limits.rate is not None and not await self._in_time(self._limits.rate):
+            self._running -= 1
+            self._next()
+            return self._put_off()
+        return Pass(self, probe=self._breaker.probe())
+
+    def leave(self, since: float, *, failed: bool | None, probe: bool, hold_s: float | None) -> None:
+        """See Pass.leave."""
+        now = time.monotonic()
+        self._running -= 1
+        self._takes_s += 0.1 * (now - since - self._takes_s)
+        if failed is None:
+            self._breaker.gave_up(probe=probe)
+        elif failed:
+            self._breaker.failed(now, probe=probe)
+        else:
+            self._breaker.succeeded()
+        if hold_s:
+            self._held_until = max(self._held_until, now + min(hold_s, LONGEST_HOLD_S))
+        self._next()
+
+    def _held(self, request: Request) -> Release | None:
+        """Its release, if the host is left alone; a request without a policy waits no longer than its own timeout."""
+        if self._breaker.closed and not self._held_until:
+            return None
+        now = time.monotonic()
+        failing_s, asked_s = self._breaker.wait_s(now), self._held_until - now
+        if asked_s <= 0:
+            self._held_until = 0.0
+        wait_s = max(failing_s, asked_s)
+        if wait_s <= 0:
+            return None
+        wait_s *= random.uniform(1.0, 1.2)  # noqa: S311  (they shall not come back all at once)
+        if request.retry is None:
+            patience_s = request.timeout_ms / 1000 if request.timeout_ms > 0 else _PATIENCE_S
+            wait_s = min(wait_s, patience_s - (datetime.now(UTC) - request.enqueued_at).total_seconds())
+            if wait_s <= 0:
+                return None
+        why = "is failing" if failing_s >= asked_s else "asked for it (Retry-After)"
+        return Release(delay_s=wait_s, reason=f"waiting: host {self._name} {why}")
+
+    async def _wait_in_line(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._line.remove(turn)
+            else:
+                self._next()  # it was its turn
+            raise
+
+    def _next(self) -> None:
+        """Let the first of the line go on, if there is room. It takes its place when it runs."""
+        if self._line and self._running < self._limits.concurrency:
+            self._line.popleft().set_result(None)
+
+    async def _in_time(self, rate: float) -> bool:
+        """Wait until the rate allows it; False if that is too long for waiting."""
+        now = time.monotonic()
+        at = max(now, self._free_at)
+        if at - now > _RATE_WAIT_S:
+            return False
+        self._free_at = at + 1 / rate
+        await asyncio.sleep(at - now)
+        return True
+
+    def _put_off(self) -> Release:
+        """Each one that is put off gets a moment of its own, one after the other, as fast as the line is expected to move."""
+        now = time.monotonic()
+        each_s = self._takes_s / self._limits.concurrency
+        if self._limits.rate is not None:
+            each_s = max(each_s, 1 / self._limits.rate)
+        self._drained_at = max(self._drained_at, now + each_s * len(self._line)) + each_s
+        wait_s = min(max(self._drained_at - now, 0.01), LONGEST_LINE_S)
+        return Release(delay_s=wait_s, reason=f"waiting: {self._limits.concurrency} requests to host {self._name} are before it")

@@ -1,0 +1,119 @@
+"""The sender: sends what requests say, tells them what came of it, and judges by their policy what happens next."""
+
+import logging
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hanjul.model.errors import InvalidSettings, Unavailable
+from hanjul.model.outcome import Outcome, Release
+from hanjul.model.request import Answer, Request
+from hanjul.net import retry
+from hanjul.net.failures import CONNECT, DNS, PROTOCOL, TIMEOUT, TLS, Unsendable
+from hanjul.net.guard import Guard
+from hanjul.net.headers import headers_of
+from hanjul.net.hosts import Hosts
+from hanjul.net.limits import SenderLimits
+from hanjul.net.proxies import Proxies
+from hanjul.net.redirects import Sending
+from hanjul.net.sockets import room_for
+from hanjul.net.urls import target
+
+if TYPE_CHECKING:
+    from hanjul.net.attempt import Attempted, Attempts
+    from hanjul.net.transfers import Transfers
+
+_log = logging.getLogger("hanjul.net")
+
+_OF_THE_HOST = frozenset({DNS, CONNECT, TLS, TIMEOUT, PROTOCOL})
+"""Failures that may be of all requests to a host."""
+_HOLDS = frozenset({429, 503})
+"""Statuses whose Retry-After is about all requests to a host."""
+
+
+class Sender:
+    """Sends HTTP requests, any number at once, in one thread of libcurl; open it in the event loop that it is used in.
+
+    Raises InvalidSettings for limits that cannot work.
+    """
+
+    def __init__(self, limits: SenderLimits | None = None) -> None:
+        self.limits = limits or SenderLimits()
+        self._guard = Guard(self.limits.http_allow)
+        self._hosts = Hosts(self.limits)
+        self._proxies = Proxies(self.limits, self._guard)
+        self._transfers: Transfers | None = None
+        self._attempts: Attempts | None = None
+
+    async def open(self) -> None:
+        """Start the thread; raises InvalidSettings if libcurl is not there, or its files are not.
+
+        The process gets as many sockets as it may have; limits.concurrency is lowered, with a warning, to what they allow.
+        """
+        try:
+            from hanjul.net.attempt import Attempts
+            from hanjul.net.transfers import Transfers
+        except ImportError as error:
+            raise InvalidSettings(
+                f"sending HTTP requests needs pycurl and certifi: pip install 'hanjul[http]' ({error})"
+            ) from error
+        concurrency = room_for(self.limits.concurrency)
+        if concurrency < self.limits.concurrency:
+            _log.warning("http concurrency is %d, not %d: the process may have no more sockets (ulimit -n)",
+                         concurrency, self.limits.concurrency)  # fmt: skip
+            self.limits = replace(self.limits, concurrency=concurrency)
+        self._transfers = Transfers(self.limits, self._guard)
+        self._attempts = Attempts(self.limits, self._proxies, self._transfers)
+
+    async def close(self) -> None:
+        """End everything within seconds; what is on its way is released, to be sent again."""
+        if self._transfers is not None and not await self._transfers.close():
+            _log.warning("the thread of HTTP requests has not ended yet; it ends with the process")
+
+    async def send(self, request: Request) -> Outcome:
+        """Make one attempt. Sets request.answer, but for what is released: that was not sent, or not to its end.
+
+        Ack: there is an answer.  Nack: again after its delay_s.  Reject: it failed for good.  Release: not now.
+        """
+        if self._attempts is None:
+            raise Unavailable("the sender is not open")
+        try:
+            place = target(request.url)
+            headers = headers_of(request, place, time.time())
+        except Unsendable as error:
+            return _judged(request, Answer(error=error.text, error_kind=error.kind))
+        entered = await self._hosts.enter(place, request)
+        if isinstance(entered, Release):
+            return entered
+        attempted: Attempted | None = None
+        try:
+            sending = Sending(request.method.upper(), place, tuple(headers), request.payload)
+            attempted = await self._attempts.make(request, sending)
+        finally:
+            entered.leave(failed=_failed(attempted), hold_s=_asked_s(attempted))
+        if attempted.answer is None:
+            return Release(reason="the sender was closed while it was on its way")
+        return _judged(request, attempted.answer)
+
+
+def _failed(attempted: "Attempted | None") -> bool | None:
+    """Whether the host is to blame; None if nobody knows, or somebody else is."""
+    if attempted is None or attempted.answer is None or attempted.redirected:
+        return None
+    kind = attempted.answer.error_kind
+    return False if kind is None else (True if kind in _OF_THE_HOST else None)
+
+
+def _asked_s(attempted: "Attempted | None") -> float | None:
+    """How long the host asks everybody to wait."""
+    if attempted is None or attempted.answer is None or attempted.redirected or attempted.answer.status_code not in _HOLDS:
+        return None
+    return retry.retry_after_s(attempted.answer, datetime.now(UTC))
+
+
+def _judged(request: Request, answer: Answer) -> Outcome:
+    if answer.status_code is not None and retry.failed_by(request.retry, answer.status_code):
+        answer = replace(answer, error=f"the answer's status is {answer.status_code}", error_kind=retry.STATUS)
+    request.answer = answer
+    return retry.judge(request, answer, datetime.now(UTC))

@@ -1,0 +1,102 @@
+"""Where a request goes. Read strictly, and put together anew for libcurl, so that both speak of the same host."""
+
+import re
+from dataclasses import dataclass, replace
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import quote, unquote
+
+from hanjul.net.failures import Unsendable
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_AUTHORITY = re.compile(r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]@]*\]|[^@:\[\]]+)(?::(?P<port>[0-9]*))?")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place of the web.
+
+    host: in lower case, without a final dot; an IPv6 address without brackets.  given: as the URL has it, for the wire.
+    userinfo: user and password, as they stand in the URL.  rest: path and query; no fragment.
+    """
+
+    scheme: str
+    given: str
+    host: str
+    port: int
+    userinfo: str | None
+    rest: str
+
+    @property
+    def url(self) -> str:
+        """For libcurl."""
+        login = "" if self.userinfo is None else f"{self.userinfo}@"
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{login}{self.given}{port}{self.rest}"
+
+    @property
+    def place(self) -> str:
+        """Host and port, as settings name them and as limits are kept."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def with_login_of(self, other: "Target") -> "Target":
+        """This place, with the other's user and password."""
+        return replace(self, userinfo=other.userinfo)
+
+    def may_have_credentials_of(self, other: "Target") -> bool:
+        """Whether it is the same host and port, and not less secret; http to https on their own ports is."""
+        if self.host != other.host:
+            return False
+        if self.scheme == other.scheme:
+            return self.port == other.port
+        return self.scheme == "https" and (self.port == other.port or (self.port, other.port) == (443, 80))
+
+
+def target(url: str) -> Target:
+    """The place that a URL names; raises Unsendable."""
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        raise Unsendable("invalid URL: Bad scheme")
+    scheme = parts["scheme"].lower()
+    if scheme not in _PORTS:
+        raise Unsendable("Unsupported protocol")
+    if not parts["authority"]:
+        raise Unsendable("invalid URL: No host part in the URL")
+    authority = _AUTHORITY.fullmatch(parts["authority"])
+    if authority is None or _BLANK.search(parts["authority"]) or "\\" in parts["authority"]:
+        raise Unsendable("invalid URL: Bad hostname")
+    port = int(authority["port"]) if authority["port"] and len(authority["port"]) < 9 else 0
+    if authority["port"] and not 0 < port < 1 << 16:
+        raise Unsendable("invalid URL: Port number was not a decimal number between 0 and 65535")
+    given = _host(authority["host"])
+    host = given.lower().strip("[]").removesuffix(".")
+    return Target(scheme, given, host, port or _PORTS[scheme], authority["userinfo"], _rest(parts["rest"]))
+
+
+def _host(text: str) -> str:
+    if text.startswith("["):
+        try:
+            return f"[{IPv6Address(text[1:-1]).compressed}]"
+        except AddressValueError:
+            raise Unsendable("invalid URL: Bad IPv6 address") from None
+    try:
+        name = unquote(text, errors="strict")
+        name = name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise Unsendable("invalid URL: Bad hostname") from None
+    if not _NAME.fullmatch(name) or len(name) > 255 or not name.strip("."):
+        raise Unsendable("invalid URL: Bad hostname")
+    return name
+
+
+def _rest(text: str) -> str:
+    """Path and query. A path beyond ASCII is percent-encoded, a query is not: as pg_net sends them."""
+    path, mark, query = text.partition("#")[0].partition("?")
+    if _BLANK.search(path + query):
+        raise Unsendable("invalid URL: Bad path or query: it has a blank or a control character")
+    try:
+        return (path if path.isascii() else quote(path, safe="".join(map(chr, range(0x21, 0x7F))))) + mark + query
+    except UnicodeError:
+        raise Unsendable("invalid URL: it has half a character (a lone surrogate)") from None
