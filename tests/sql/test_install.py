@@ -106,7 +106,7 @@ def test_nothing_is_granted_to_everybody(mail):
 
 
 def test_each_file_of_functions_stays_within_one_schema():
-    assert {file.schema for file in functions()} == {"pgmq", "hanjul"}
+    assert {file.schema for file in functions()} == {"pgmq", "hanjul", "net"}
 
 
 def test_a_dumped_database_can_be_restored(mail, dsn, psql, run_psql, empty_dsn):

@@ -1,6 +1,6 @@
 -- Asynchronous HTTP: the schema of pg_net, its tables durable, with what a sender, retries and history need beside it.
 
-create schema net;
+create schema if not exists net;
 
 create domain net.http_method as text check (upper(value) in ('GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS'));
 create type net.request_status as enum ('PENDING', 'SUCCESS', 'ERROR');

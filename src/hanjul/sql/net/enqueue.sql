@@ -1,0 +1,89 @@
+-- Enqueueing, with pg_net's functions: one row in the caller's transaction and with the caller's rights, so nothing leaves
+-- before it commits, and nothing after a rollback. What is plain is only looked at; the rest goes to url.sql and headers.sql.
+-- Headers that frame the message or concern the connection are stored as they are given, as in pg_net, and not sent.
+-- Defaults and signatures are pg_net's: scripts alter these functions by them.
+
+-- http_get(url, params, headers, timeout_milliseconds): the request's id. params: an object, added to the query.
+create or replace function net.http_get(
+    url text, params jsonb default '{}', headers jsonb default '{}', timeout_milliseconds integer default 5000)
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    request_id bigint;
+    woken boolean;
+begin
+    if net._is_plain_url(url) is not true or params <> '{}' then
+        url := net._url(url, params);
+    end if;
+    if headers <> '{}' then
+        perform net._check_headers(headers);
+    end if;
+    insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
+    values ('GET', http_get.url, http_get.headers, http_get.timeout_milliseconds) returning id into request_id;
+    woken := net._wake();
+    return request_id;
+end
+$$;
+
+-- http_post(url, body, params, headers, timeout_milliseconds): the request's id. A content type, if one is given, must be
+-- application/json: P0001 otherwise; net.http_request sends others. A body of JSON null is sent, a null body is empty.
+create or replace function net.http_post(
+    url text, body jsonb default '{}', params jsonb default '{}', headers jsonb default '{"Content-Type": "application/json"}',
+    timeout_milliseconds integer default 5000)
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    request_id bigint;
+    woken boolean;
+    content bytea := convert_to(body::text, 'UTF8');
+begin
+    if net._is_plain_url(url) is not true or params <> '{}' then
+        url := net._url(url, params);
+    end if;
+    if (headers = '{"Content-Type": "application/json"}') is not true then
+        headers := net._json_headers(headers);
+    end if;
+    if octet_length(content) > 67108864 then
+        perform net._refuse_body(octet_length(content));
+    end if;
+    insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
+    values ('POST', http_post.url, http_post.headers, content, http_post.timeout_milliseconds) returning id into request_id;
+    woken := net._wake();
+    return request_id;
+end
+$$;
+
+-- http_delete(url, params, headers, timeout_milliseconds, body): the request's id. A body's content type is said by headers.
+create or replace function net.http_delete(
+    url text, params jsonb default '{}', headers jsonb default '{}', timeout_milliseconds integer default 5000, body jsonb default null)
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    request_id bigint;
+    woken boolean;
+    content bytea := convert_to(body::text, 'UTF8');
+begin
+    if net._is_plain_url(url) is not true or params <> '{}' then
+        url := net._url(url, params);
+    end if;
+    if headers <> '{}' then
+        perform net._check_headers(headers);
+    end if;
+    if octet_length(content) > 67108864 then
+        perform net._refuse_body(octet_length(content));
+    end if;
+    insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
+    values ('DELETE', http_delete.url, http_delete.headers, content, http_delete.timeout_milliseconds) returning id into request_id;
+    woken := net._wake();
+    return request_id;
+end
+$$;
+
+-- _refuse_body(size): it is larger than a request may be.
+create or replace function net._refuse_body(size integer)
+returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    raise exception 'body must have at most 64 MiB, not % bytes; keep it elsewhere, and send where', size
+        using errcode = 'program_limit_exceeded';
+end
+$$;
