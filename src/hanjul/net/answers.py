@@ -19,9 +19,9 @@ def answer_of(hops: Sequence[Transfer], timeout_ms: float) -> Answer:
         kind, text = _failure(hops, timeout_ms)
         return without_answer(hops, kind, text)
     head = head_of(last.lines)
-    body, content_type = b"".join(last.chunks), head.get("content-type")
+    content_type = head.get("content-type")
     try:
-        body, truncated = decompressed(body, head.get("content-encoding"), last.hop.max_bytes, truncated=last.truncated)
+        body, truncated = decompressed(last.body, head.get("content-encoding"), last.hop.max_bytes, truncated=last.truncated)
     except Unsendable as error:
         return without_answer(hops, error.kind, error.text)
     content, raw = content_of(body, content_type, truncated=truncated)

@@ -1,5 +1,6 @@
 """One attempt: a request sent, and its redirects followed, until there is an answer or none can come."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from hanjul.net.transfer import Hop, Transfer
 from hanjul.net.transfers import Transfers
 
 _LONGEST_MS = 2**31 - 1
+_LARGE_BYTES = 256 << 10
+_MOST_REDIRECTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class Attempts:
     async def make(self, request: Request, sending: Sending) -> Attempted:
         """The answer of the last hop; all hops share the request's timeout."""
         hops: list[Transfer] = []
-        most = min(max(int(request.options.get("max_redirects", self._limits.max_redirects)), 0), 1000)
-        max_bytes = int(request.options.get("max_response_bytes", self._limits.max_response_bytes))
+        most = _option(request, "max_redirects", self._limits.max_redirects, least=0)
+        max_bytes = _option(request, "max_response_bytes", self._limits.max_response_bytes, least=1)
         ends = time.monotonic() + request.timeout_ms / 1000 if request.timeout_ms > 0 else None
         try:
             while True:
@@ -43,12 +46,12 @@ class Attempts:
                 if transfer.lost is not None:
                     return self._lost(hops)
                 if transfer.code or not most or not leads_on(transfer.status, transfer.location):
-                    return Attempted(answer_of(hops, self._allowed_ms(request, transfer)), redirected=len(hops) > 1)
+                    return Attempted(await self._answer(request, hops), redirected=len(hops) > 1)
                 if len(hops) > most:
                     kind, text = failure(TOO_MANY_REDIRECTS, "")
                     return Attempted(without_answer(hops, kind, text), redirected=True)
                 sending = followed(sending, transfer.status, str(transfer.location))
-                transfer.chunks.clear()
+                transfer.body.clear()
         except Unsendable as error:
             return Attempted(without_answer(hops, error.kind, error.text), redirected=bool(hops))
 
@@ -59,6 +62,12 @@ class Attempts:
         left_ms = 0 if ends is None else min(max(1, round((ends - time.monotonic()) * 1000)), _LONGEST_MS)
         lines = tuple(header.line for header in sending.headers)
         return Hop(sending.method, sending.target, lines, sending.body, left_ms, max_bytes, proxy)
+
+    async def _answer(self, request: Request, hops: list[Transfer]) -> Answer:
+        allowed_ms = self._allowed_ms(request, hops[-1])
+        if _takes_a_while(hops[-1]):
+            return await asyncio.to_thread(answer_of, hops, allowed_ms)
+        return answer_of(hops, allowed_ms)
 
     def _lost(self, hops: list[Transfer]) -> Attempted:
         last = hops[-1]
@@ -73,3 +82,18 @@ class Attempts:
         if in_connect and (request.timeout_ms <= 0 or connect_ms < last.hop.timeout_ms):
             return connect_ms
         return request.timeout_ms
+
+
+def _takes_a_while(last: Transfer) -> bool:
+    """Whether to decompress the body and to decode it would hold up the event loop."""
+    return len(last.body) > _LARGE_BYTES or any(line[:16].lower() == b"content-encoding" for line in last.lines)
+
+
+def _option(request: Request, name: str, default: int, *, least: int) -> int:
+    """What the request's options say, which can only lower what the sender allows."""
+    value = request.options.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise Unsendable(f"options: {name} must be a whole number from {least}, not {value!r}")
+    return min(value, _MOST_REDIRECTS if name == "max_redirects" else default)

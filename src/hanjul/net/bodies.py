@@ -15,7 +15,9 @@ MOST_GROWTH = 100
 """How many times its size an answer may have when it is decompressed, where it is too long then."""
 
 
-def decompressed(body: bytes, encoding: str | None, max_bytes: int, *, truncated: bool) -> tuple[bytes, bool]:
+def decompressed(
+    body: bytes | bytearray, encoding: str | None, max_bytes: int, *, truncated: bool
+) -> tuple[bytes | bytearray, bool]:
     """The body without its gzip or deflate, and whether it is only the beginning; raises Unsendable, TOO_LARGE, for a bomb.
 
     None was asked for: what cannot be decompressed stays as it is. Never more than max_bytes are made.
@@ -37,7 +39,7 @@ def decompressed(body: bytes, encoding: str | None, max_bytes: int, *, truncated
     return plain, truncated
 
 
-def _inflated(data: bytes, window: int, max_bytes: int) -> tuple[bytes, bool]:
+def _inflated(data: bytes | bytearray, window: int, max_bytes: int) -> tuple[bytes, bool]:
     try:
         decoder = zlib.decompressobj(window)
         plain = decoder.decompress(data, max_bytes)
@@ -49,7 +51,7 @@ def _inflated(data: bytes, window: int, max_bytes: int) -> tuple[bytes, bool]:
     return plain, not decoder.eof and len(plain) >= max_bytes
 
 
-def content_of(body: bytes, content_type: str | None, *, truncated: bool) -> tuple[str | None, bytes | None]:
+def content_of(body: bytes | bytearray, content_type: str | None, *, truncated: bool) -> tuple[str | None, bytes | None]:
     """The body as text, and its bytes where the text is not exactly they; (None, None) for an empty one."""
     if not body:
         return None, None
@@ -59,8 +61,8 @@ def content_of(body: bytes, content_type: str | None, *, truncated: bool) -> tup
         text.encode()  # some codecs make halves of characters
     except UnicodeError:
         text = body.decode(charset, "replace").encode("utf-8", "replace").decode()
-        return text.replace("\0", "\ufffd"), body
-    return (text, None) if "\0" not in text else (text.replace("\0", "\ufffd"), body)
+        return text.replace("\0", "\ufffd"), bytes(body)
+    return (text, None) if "\0" not in text else (text.replace("\0", "\ufffd"), bytes(body))
 
 
 def _charset(content_type: str | None) -> str:

@@ -46,6 +46,8 @@ def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
 
     now_s: seconds since 1970, for the signature.
     """
+    if not isinstance(request.headers_out or {}, Mapping):
+        raise Unsendable("the headers are no JSON object")
     headers = [_header(name, value, request.secrets, target) for name, value in (request.headers_out or {}).items()
                if value is not None and name.lower() not in _OURS]  # fmt: skip
     names = {header.name.lower() for header in headers}

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hanjul.model.errors import InvalidSettings, Unavailable
-from hanjul.model.outcome import Outcome, Release
+from hanjul.model.outcome import Outcome, Reject, Release
 from hanjul.model.request import Answer, Request
 from hanjul.net import retry
-from hanjul.net.failures import CONNECT, DNS, PROTOCOL, TIMEOUT, TLS, Unsendable
+from hanjul.net.failures import CONNECT, DNS, INVALID, PROTOCOL, TIMEOUT, TLS, Unsendable
 from hanjul.net.guard import Guard
 from hanjul.net.headers import headers_of
 from hanjul.net.hosts import Hosts
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hanjul.net")
 
+_METHODS = frozenset({"GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"})
 _OF_THE_HOST = frozenset({DNS, CONNECT, TLS, TIMEOUT, PROTOCOL})
 """Failures that may be of all requests to a host."""
 _HOLDS = frozenset({429, 503})
@@ -79,17 +80,26 @@ class Sender:
         if self._attempts is None:
             raise Unavailable("the sender is not open")
         try:
-            place = target(request.url)
-            headers = headers_of(request, place, time.time())
+            return await self._send(self._attempts, request)
         except Unsendable as error:
-            return _judged(request, Answer(error=error.text, error_kind=error.kind))
+            request.answer = Answer(error=error.text, error_kind=error.kind)
+        except Exception as error:  # noqa: BLE001  (logged, and recorded: one request must not stop the others)
+            _log.exception("request %s could not be sent", request.id)
+            request.answer = Answer(error=f"the sender failed: {type(error).__name__}: {error}", error_kind=INVALID)
+        return Reject(str(request.answer.error))
+
+    async def _send(self, attempts: "Attempts", request: Request) -> Outcome:
+        if request.method.upper() not in _METHODS:
+            raise Unsendable(f"the method {request.method[:40]!r} is none of {', '.join(sorted(_METHODS))}")
+        place = target(request.url)
+        headers = headers_of(request, place, time.time())
         entered = await self._hosts.enter(place, request)
         if isinstance(entered, Release):
             return entered
         attempted: Attempted | None = None
         try:
             sending = Sending(request.method.upper(), place, tuple(headers), request.payload)
-            attempted = await self._attempts.make(request, sending)
+            attempted = await attempts.make(request, sending)
         finally:
             entered.leave(failed=_failed(attempted), hold_s=_asked_s(attempted))
         if attempted.answer is None:

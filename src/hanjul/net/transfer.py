@@ -48,7 +48,7 @@ class Times:
 class Transfer:
     """A hop on its way. The thread of libcurl fills it in, then tells `done`, which belongs to the event loop.
 
-    lines: of the heads, as received.  chunks: of the body, at most max_bytes in all.  refusal: the guard's.
+    lines: of the heads, as received.  body: at most max_bytes of it.  refusal: the guard's.
     code: libcurl's, 0 if an answer came whole; detail: its own words.  lost: no answer for a reason that is not libcurl's;
     closed: which is that the sender was closed.
     location: where a redirect leads.
@@ -57,7 +57,7 @@ class Transfer:
     hop: Hop
     done: "asyncio.Future[None]"
     lines: list[bytes] = field(default_factory=list)
-    chunks: list[bytes] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
     received: int = 0
     truncated: bool = False
     refusal: str | None = None
@@ -74,10 +74,10 @@ class Transfer:
         """Keep a piece of the body; whatever is not the piece's length ends the transfer."""
         self.received += len(chunk)
         if self.received > self.hop.max_bytes:
-            self.chunks.append(chunk[: len(chunk) - (self.received - self.hop.max_bytes)])
+            self.body += chunk[: len(chunk) - (self.received - self.hop.max_bytes)]
             self.truncated = True
             return 0
-        self.chunks.append(chunk)
+        self.body += chunk
         return len(chunk)
 
     def refuse(self, guard: Guard, address: str) -> bool:
