@@ -8,7 +8,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "src" / "hanjul"
 TWINS = {"postgres/database.py": "postgres/database_sync.py", "queues/client.py": "queues/client_sync.py",
          "queues/topics.py": "queues/topics_sync.py", "jobs/client.py": "jobs/client_sync.py",
-         "jobs/schedules.py": "jobs/schedules_sync.py"}  # fmt: skip
+         "jobs/schedules.py": "jobs/schedules_sync.py", "net/client.py": "net/client_sync.py"}  # fmt: skip
 
 WORDS = {
     "AsyncConnectionPool": "ConnectionPool",
@@ -29,6 +29,8 @@ WORDS = {
     "Handle": "HandleSync",
     "Schedules": "SchedulesSync",
     "Jobs": "JobsSync",
+    "Http": "HttpSync",
+    "RequestHandle": "RequestHandleSync",
     "pace": "pace_sync",
 }
 PHRASES = [

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hanjul.app import App
-from hanjul.clients import connect, connect_jobs, connect_jobs_sync, connect_sync
+from hanjul.clients import connect, connect_http, connect_http_sync, connect_jobs, connect_jobs_sync, connect_sync
 from hanjul.config import Settings
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
@@ -28,6 +28,8 @@ from hanjul.model.errors import (
     NotFound,
     PermissionDenied,
     QueueNotFound,
+    RequestFailed,
+    RequestNotFound,
     SchemaMismatch,
     Unavailable,
 )
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from hanjul.jobs.client_sync import HandleSync, JobsSync
     from hanjul.model.delivery_sync import DeliverySync
     from hanjul.model.job import Job
+    from hanjul.net.client import Http, RequestHandle
+    from hanjul.net.client_sync import HttpSync, RequestHandleSync
+    from hanjul.net.outgoing import HttpRequest, HttpRetry
+    from hanjul.net.rows import AttemptRecord, RequestCounts, RequestLine, RequestRecord, ResponseRecord
     from hanjul.postgres.database_sync import DatabaseSync
     from hanjul.queues.client_sync import QueuesSync
 
@@ -48,6 +54,7 @@ __all__ = [
     "AlreadySettled",
     "App",
     "AppSync",
+    "AttemptRecord",
     "BadInput",
     "Cause",
     "ConnectionLost",
@@ -60,6 +67,10 @@ __all__ = [
     "Handle",
     "HandleSync",
     "HanjulError",
+    "Http",
+    "HttpRequest",
+    "HttpRetry",
+    "HttpSync",
     "Interrupted",
     "InvalidMessage",
     "InvalidQueueName",
@@ -91,6 +102,14 @@ __all__ = [
     "QueuesSync",
     "Reject",
     "Release",
+    "RequestCounts",
+    "RequestFailed",
+    "RequestHandle",
+    "RequestHandleSync",
+    "RequestLine",
+    "RequestNotFound",
+    "RequestRecord",
+    "ResponseRecord",
     "Retry",
     "SchemaMismatch",
     "Settings",
@@ -98,6 +117,8 @@ __all__ = [
     "Unique",
     "WorkerRecord",
     "connect",
+    "connect_http",
+    "connect_http_sync",
     "connect_jobs",
     "connect_jobs_sync",
     "connect_sync",
@@ -105,11 +126,16 @@ __all__ = [
 
 _ON_DEMAND = {
     "AppSync": "hanjul.app_sync",
+    "AttemptRecord": "hanjul.net.rows",
     "Cause": "hanjul.jobs.rows",
     "DatabaseSync": "hanjul.postgres.database_sync",
     "DeliverySync": "hanjul.model.delivery_sync",
     "Handle": "hanjul.jobs.client",
     "HandleSync": "hanjul.jobs.client_sync",
+    "Http": "hanjul.net.client",
+    "HttpRequest": "hanjul.net.outgoing",
+    "HttpRetry": "hanjul.net.outgoing",
+    "HttpSync": "hanjul.net.client_sync",
     "Job": "hanjul.model.job",
     "JobCount": "hanjul.jobs.rows",
     "JobRecord": "hanjul.jobs.rows",
@@ -119,6 +145,12 @@ _ON_DEMAND = {
     "ProcessingJob": "hanjul.jobs.rows",
     "QueueStatus": "hanjul.jobs.rows",
     "QueuesSync": "hanjul.queues.client_sync",
+    "RequestCounts": "hanjul.net.rows",
+    "RequestHandle": "hanjul.net.client",
+    "RequestHandleSync": "hanjul.net.client_sync",
+    "RequestLine": "hanjul.net.rows",
+    "RequestRecord": "hanjul.net.rows",
+    "ResponseRecord": "hanjul.net.rows",
     "Unique": "hanjul.jobs.rows",
     "WorkerRecord": "hanjul.jobs.rows",
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hanjul.jobs.client import Jobs
     from hanjul.jobs.rows import JobRecord, Unique
     from hanjul.jobs.schedule import Missed
+    from hanjul.net.client import Http
 
 LOOP_CONNECTIONS = 3
 """What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
@@ -55,6 +56,7 @@ class App:
         self.memory = _memory_driver() if driver == "memory" else None
         self._jobs: AppJobs | None = None
         self._jobs_client: Jobs | None = None
+        self._http_client: Http | None = None
         self._queues: Queues | None = None
         self._driver: PostgresDriver | None = None
         self._settings: Settings | None = None
@@ -90,6 +92,20 @@ class App:
         limits = {"max_retries": config.max_retries, "max_payload_bytes": config.max_message_bytes}
         self._jobs_client = Jobs(self._driver.handlers, declared, **limits)
         return self._jobs_client
+
+    @property
+    def http(self) -> "Http":
+        """The HTTP client, while the app runs on postgres: requests that leave when their transaction commits."""
+        from hanjul.net.client import Http  # only here: who sends none need not carry them
+
+        if self._http_client is not None:
+            return self._http_client
+        if self._driver is None or self._settings is None:
+            raise InvalidSettings(
+                "app.http is there while the app runs, on the postgres driver; elsewhere: hanjul.connect_http()"
+            )
+        self._http_client = Http(self._driver.handlers, max_body_bytes=self._settings.max_message_bytes)
+        return self._http_client
 
     @property
     def idle(self) -> bool:
@@ -298,7 +314,7 @@ class App:
         `async with app.clients(): await app.jobs.enqueue(transcribe, recording)`. Raises InvalidSettings while the app runs.
         """
         if self._source is not None:
-            raise InvalidSettings("this app runs: app.queues and app.jobs are there")
+            raise InvalidSettings("this app runs: app.queues, app.jobs and app.http are there")
         try:
             async with self._sources() as self._source:
                 yield self
@@ -330,7 +346,7 @@ class App:
             self._forget()
 
     def _forget(self) -> None:
-        self._queues = self._source = self._driver = self._settings = self._jobs_client = None
+        self._queues = self._source = self._driver = self._settings = self._jobs_client = self._http_client = None
 
     async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         self.consumers = [
@@ -378,6 +394,8 @@ class App:
                 finally:
                     if self._jobs_client is not None:
                         await self._jobs_client.drain()
+                    if self._http_client is not None:
+                        await self._http_client.drain()
                     await driver.close()
 
 

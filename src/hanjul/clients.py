@@ -14,6 +14,8 @@ from hanjul.queues import Queues
 if TYPE_CHECKING:
     from hanjul.jobs.client import Jobs
     from hanjul.jobs.client_sync import JobsSync
+    from hanjul.net.client import Http
+    from hanjul.net.client_sync import HttpSync
     from hanjul.queues.client_sync import QueuesSync
 
 
@@ -86,6 +88,31 @@ def connect_jobs_sync(url: str | None = None, *, config: Settings | None = None)
         database = DatabaseSync(found, max_connections=config.max_connections)
         with JobsSync(database, max_retries=config.max_retries, max_payload_bytes=config.max_message_bytes) as jobs:
             yield jobs
+
+
+@asynccontextmanager
+async def connect_http(url: str | None = None, *, config: Settings | None = None) -> "AsyncIterator[Http]":
+    """An HTTP client on `url`, DATABASE_URL, or the embedded PostgreSQL: `async with hanjul.connect_http() as http`."""
+    from hanjul.net.client import Http  # only here: who sends none need not carry them
+
+    config = configured(url, config)
+    async with address_async(config) as found:
+        database = Database(found, max_connections=config.max_connections)
+        async with Http(database, max_body_bytes=config.max_message_bytes) as http:
+            yield http
+
+
+@contextmanager
+def connect_http_sync(url: str | None = None, *, config: Settings | None = None) -> "Iterator[HttpSync]":
+    """The same for threads: `with hanjul.connect_http_sync() as http`."""
+    from hanjul.net.client_sync import HttpSync
+    from hanjul.postgres.database_sync import DatabaseSync
+
+    config = configured(url, config)
+    with migrated_address(config) as found:
+        database = DatabaseSync(found, max_connections=config.max_connections)
+        with HttpSync(database, max_body_bytes=config.max_message_bytes) as http:
+            yield http
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from fastapi import Request
 
 from hanjul.api.schemas import JobShown
 from hanjul.api.service import Service
-from hanjul.jobs.pacing import pace
 from hanjul.jobs.rows import JobRecord
 from hanjul.model.errors import JobNotFound, Unavailable
+from hanjul.pacing import pace
 
 LAST_EVENT = "ended"
 """The id of a stream's last event: a browser that comes back with it need not come again."""

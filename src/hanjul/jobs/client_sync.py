@@ -10,7 +10,6 @@ from uuid import UUID
 
 from hanjul.jobs import calls, checks
 from hanjul.jobs.declared import Declared, declared_as
-from hanjul.jobs.pacing import pace_sync
 from hanjul.jobs.request import Limits, Options, request_hash, written
 from hanjul.jobs.rows import Cause, JobCount, JobRecord, Once, ProcessingJob, QueueStatus, Status, Unique, WorkerRecord
 from hanjul.jobs.schedules_sync import SchedulesSync
@@ -18,6 +17,7 @@ from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import BadInput, JobFailed, JobNotFound
 from hanjul.model.payload import converted
 from hanjul.outbox import OutboxSync
+from hanjul.pacing import pace_sync
 
 ONE_LINE = "jobs"
 """JobsSync of all queues share a statement."""

@@ -8,15 +8,17 @@ HanjulError
 │   └── InvalidSignature    a webhook that was not signed by who shares the secret, or too long ago
 ├── NotFound            a thing that does not exist  (also a LookupError)
 │   ├── QueueNotFound
-│   └── JobNotFound
+│   ├── JobNotFound
+│   └── RequestNotFound
 ├── Unavailable         not now: trying again may help
 │   ├── ConnectionLost      the outcome of what was under way is unknown
 │   └── Interrupted         cancelled by the server (deadlock, timeout, full disk); nothing was changed
 ├── LeaseLost           the message has passed on to another consumer, or is gone
 ├── AlreadySettled      a delivery is settled once
-├── InvalidStatus       a job's status does not allow it
+├── InvalidStatus       the status of a job or of a request does not allow it
 ├── JobConflict         another job holds the unique key
 ├── JobFailed           the job whose result is waited for failed, or was cancelled
+├── RequestFailed       the HTTP request whose answer is waited for has failed
 ├── PermissionDenied    the role may not do this
 ├── SchemaMismatch      the database's schema is missing, newer, or not as it was installed
 ├── InvalidSettings     the configuration cannot work
@@ -86,6 +88,16 @@ class JobNotFound(NotFound):
         self.job_id = job_id
 
 
+class RequestNotFound(NotFound):
+    """No HTTP request has this id, or it is no longer kept."""
+
+    def __init__(self, request_id: object) -> None:
+        super().__init__(
+            f"there is no request {request_id}: it was never enqueued, its transaction has not committed, or it is no longer kept"
+        )
+        self.request_id = request_id
+
+
 class Unavailable(HanjulError):
     """Not now: the database cannot be reached, or is too busy; trying again may help."""
 
@@ -112,7 +124,7 @@ class AlreadySettled(HanjulError):
 
 
 class InvalidStatus(HanjulError):
-    """The job's status does not allow it; the text says which it has."""
+    """The status of a job or of a request does not allow it; the text says which it has."""
 
 
 class JobConflict(HanjulError):
@@ -126,6 +138,15 @@ class JobFailed(HanjulError):
         ended = "was cancelled" if status == "cancelled" else "failed"
         super().__init__(f"job {job_id} ({kind}) {ended}: {error_message or 'no reason given'}")
         self.job_id, self.kind, self.status, self.error_message = job_id, kind, status, error_message
+
+
+class RequestFailed(HanjulError):
+    """The HTTP request whose answer is waited for has failed: there was no answer, or none that its policy takes for one."""
+
+    def __init__(self, request_id: object, what: str | None, status_code: int | None, error_msg: str | None) -> None:
+        answer = "" if status_code is None else f" (its last answer: {status_code})"
+        super().__init__(f"request {request_id}{f' ({what})' if what else ''} failed: {error_msg or 'no reason given'}{answer}")
+        self.request_id, self.status_code, self.error_msg = request_id, status_code, error_msg
 
 
 class PermissionDenied(HanjulError):

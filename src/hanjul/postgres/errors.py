@@ -17,15 +17,18 @@ from hanjul.model.errors import (
     InvalidStatus,
     JobConflict,
     JobNotFound,
+    NotFound,
     PermissionDenied,
     QueueNotFound,
+    RequestNotFound,
     SchemaMismatch,
     Unavailable,
 )
 
 _MISSING_QUEUE = re.compile(r'relation "pgmq\.[qa]_(.*)" does not exist')
 _MISSING_JOB = re.compile(r"job (\S+) does not exist")
-_OURS = re.compile(r"\b(pgmq|hanjul)\b")
+_MISSING_REQUEST = re.compile(r"there is no request (\S+)")
+_OURS = re.compile(r"\b(pgmq|hanjul)\b|\bnet\.|schema \"net\"")
 _MISSING_SCHEMA = (
     "{text}: the schema is not installed, or pgmq's own, which lacks this; see `hanjul migrate status`, run `hanjul migrate`"
 )
@@ -108,6 +111,15 @@ def _raised(text: str) -> HanjulError:
     return BadInput(first)
 
 
+def _missing(text: str) -> HanjulError:
+    first = text.splitlines()[0]
+    if found := _MISSING_JOB.match(first):
+        return JobNotFound(found[1])
+    if found := _MISSING_REQUEST.match(first):
+        return RequestNotFound(found[1])
+    return NotFound(first) if first.startswith("there is no ") else DatabaseFailure(text)
+
+
 _BY_STATE: dict[str, Callable[[str], HanjulError]] = {
     "42P01": _missing_relation,
     "3F000": _missing_schema,
@@ -115,8 +127,9 @@ _BY_STATE: dict[str, Callable[[str], HanjulError]] = {
     "42704": _missing_schema,
     "42501": PermissionDenied,
     "P0001": _raised,
-    "P0002": lambda text: JobNotFound(found[1]) if (found := _MISSING_JOB.match(text)) else DatabaseFailure(text),
-    "55000": lambda text: InvalidStatus(text) if text.startswith("job ") else DatabaseFailure(text),
+    "P0002": _missing,
+    "55000": lambda text: InvalidStatus(text) if text.startswith(("job ", "request ", "webhook ")) else DatabaseFailure(text),
+    "XX000": lambda text: BadInput(text) if text.startswith("invalid URL ") else DatabaseFailure(text),
     "23505": lambda text: JobConflict(text) if text.startswith("unique key ") else DatabaseFailure(text),
     "22P02": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store: {text}"),
     "22P05": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store (\\u0000 has no place in it): {text}"),
