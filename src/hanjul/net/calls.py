@@ -6,6 +6,7 @@ from typing import Any
 from hanjul.model.call import Call
 from hanjul.net.rows import (
     AttemptRecord,
+    HttpSetting,
     RequestCounts,
     RequestLine,
     RequestRecord,
@@ -78,3 +79,19 @@ def drop_secret(name: str) -> Call[bool]:
 
 def list_secrets() -> Call[SecretRecord]:
     return Call("net.list_secrets", {}, row=SecretRecord, repeatable=True)
+
+
+def check_worker_is_up() -> Call[None]:
+    return Call("net.check_worker_is_up", {}, row=_itself, repeatable=True)
+
+
+def show_config() -> Call[HttpSetting]:
+    return Call("net.show_config", {}, row=HttpSetting, repeatable=True)
+
+
+def set_config(name: str, value: str) -> Call[None]:
+    return Call("net.set_config", {"name text": name, "value text": value}, row=_itself, repeatable=True)
+
+
+def reset_config(name: str) -> Call[None]:
+    return Call("net.reset_config", {"name text": name}, row=_itself, repeatable=True)

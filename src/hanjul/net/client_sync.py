@@ -13,6 +13,7 @@ from hanjul.net import calls
 from hanjul.net.outgoing import HttpRequest, Options, OptionsWithBody
 from hanjul.net.rows import (
     AttemptRecord,
+    HttpSetting,
     RequestCounts,
     RequestLine,
     RequestRecord,
@@ -188,6 +189,14 @@ class HttpSync:
         [counts] = self._database.rows(calls.count_requests())
         return counts
 
+    def sender_is_up(self) -> bool:
+        """Whether somebody sends, as far as PostgreSQL shows: a session of a sender."""
+        try:
+            self._database.rows(calls.check_worker_is_up())
+        except BadInput:
+            return False
+        return True
+
     def cancel(self, request_id: int, *, tx: object = None) -> None:
         """It is not sent, or not again. Raises RequestNotFound, InvalidStatus if it has ended."""
         self._database.rows(calls.cancel(_id(request_id)), tx=tx)
@@ -223,6 +232,18 @@ class HttpSync:
     def secrets(self) -> Sequence[SecretRecord]:
         """All of them, without their values."""
         return self._database.rows(calls.list_secrets())
+
+    def config(self) -> Sequence[HttpSetting]:
+        """The settings by the extension's names, and what applies."""
+        return self._database.rows(calls.show_config())
+
+    def set_config(self, name: str, value: str) -> None:
+        """Set one, as `http.set_config("pg_net.ttl", "1 day")`. Raises BadInput."""
+        self._database.rows(calls.set_config(name, value))
+
+    def reset_config(self, name: str) -> None:
+        """Let its default apply."""
+        self._database.rows(calls.reset_config(name))
 
     def _failure(self, request_id: int) -> RequestFailed:
         for record in self._database.rows(calls.get_request(_id(request_id))):

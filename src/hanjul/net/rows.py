@@ -166,8 +166,9 @@ class SecretRecord(msgspec.Struct, frozen=True):
 
 
 class HttpSetting(msgspec.Struct, frozen=True):
-    """A setting by the extension's name. value: what applies; None: none.  says: what it means."""
+    """A setting by the extension's name.  value: what applies; None: none.  source: set_config, server or default."""
 
     name: str
     value: str | None
+    source: str
     says: str

@@ -124,7 +124,7 @@ _BY_STATE: dict[str, Callable[[str], HanjulError]] = {
     "42P01": _missing_relation,
     "3F000": _missing_schema,
     "42883": _missing_schema,
-    "42704": _missing_schema,
+    "42704": lambda text: BadInput(text) if text.startswith("there is no setting ") else _missing_schema(text),
     "42501": PermissionDenied,
     "P0001": _raised,
     "P0002": _missing,
