@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from hanjul.cli import adopt, database, demo, doctor, jobs, queues, serve
+from hanjul.cli import adopt, database, demo, doctor, jobs, net, queues, serve
 from hanjul.model.errors import BadInput, HanjulError, InvalidSettings, NotFound, PermissionDenied, SchemaMismatch, Unavailable
 
 EXIT_CODES: list[tuple[type[HanjulError], int]] = [
@@ -46,6 +46,7 @@ hanjul.add_command(adopt.adopt)
 hanjul.add_command(database.sql)
 hanjul.add_command(queues.queue)
 hanjul.add_command(jobs.jobs)
+hanjul.add_command(net.net)
 hanjul.add_command(doctor.doctor)
 hanjul.add_command(demo.demo)
 
