@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-FAMILIES = ("pgmq", "leases", "pgmq_public", "jobs", "net", "plans")
+FAMILIES = ("pgmq", "leases", "pgmq_public", "jobs", "net", "webhooks", "plans")
 _FUNCTION = re.compile(r'create or replace function ([a-z_]+)\.("?[a-z_]+"?)\(')
 
 
@@ -40,7 +40,9 @@ class FunctionFile:
 
     @property
     def schema(self) -> str:
-        """The schema it goes with; one file stays within one schema. `pgmq_public` goes with `pgmq`."""
+        """The schema it goes with; one file stays within one schema. `pgmq_public` goes with `pgmq`, webhooks with `net`."""
+        if self.family == "webhooks":
+            return "net"
         [schema] = {found[1] for found in _FUNCTION.finditer(self.text)}
         return schema.partition("_")[0]
 

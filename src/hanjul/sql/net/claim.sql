@@ -63,15 +63,16 @@ declare
     here bigint[];
     keyed boolean;
     doomed boolean;
+    hooked boolean;
     newest timestamptz;
 begin
     ids := '{}';
     is_full := true;
     for n in 1 .. 10 loop
         select coalesce(array_agg(c.id), '{}'), max(c.next_attempt_at), coalesce(bool_or(c.ordering_key is not null), false),
-               coalesce(bool_or(c.give_up_at <= ts or c.claims - c.attempts - c.released >= 5), false)
-        into here, newest, keyed, doomed
-        from (select r.id, r.next_attempt_at, r.ordering_key, r.give_up_at, r.claims, r.attempts, r.released
+               coalesce(bool_or(c.give_up_at <= ts or c.claims - c.attempts - c.released >= 5), false), coalesce(bool_or(c.webhook is not null), false)
+        into here, newest, keyed, doomed, hooked
+        from (select r.id, r.next_attempt_at, r.ordering_key, r.give_up_at, r.claims, r.attempts, r.released, r.webhook
               from net.http_request_queue r
               where r.finished is null and r.next_attempt_at <= ts and r.next_attempt_at >= walked_to
                 and (r.locked_until is null or r.locked_until <= ts)
@@ -79,6 +80,9 @@ begin
               order by r.next_attempt_at, r.id limit qty - cardinality(ids) for update skip locked) c;
         is_full := cardinality(here) = qty - cardinality(ids);
         walked_to := greatest(walked_to, newest);
+        if hooked then
+            here := hanjul._hold(here);
+        end if;
         if doomed then
             here := net._end_hopeless(here, ts);
         end if;

@@ -46,6 +46,9 @@ begin
     end if;
     perform hanjul._give_general_rights(role, kind);
     perform hanjul._give_job_rights(role, kind);
+    if to_regclass('hanjul.webhook') is not null then
+        perform hanjul._give_webhook_rights(role, kind);
+    end if;
 exception when insufficient_privilege then
     raise notice 'role % is left as it is: %', role, sqlerrm;
 end

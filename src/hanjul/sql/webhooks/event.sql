@@ -1,0 +1,118 @@
+-- An event, from the row to the request, in the transaction that has changed the table.
+--
+-- Two triggers of each row. The first one makes JSON of it. Types may have casts to JSON that their owners wrote, so that must
+-- run with nobody's rights but those of who writes the table, as any trigger does. The second one inserts the request, which
+-- who writes the table need not be allowed to do: it is SECURITY DEFINER, and knows text alone. They follow one another by
+-- their names, row by row; the first hands over by settings that end with the transaction.
+-- Nothing here depends on the webhook's state: whether it is paused is asked by senders, when they claim (hold.sql).
+
+-- _webhook_row(key columns): the first trigger. It names nothing outside pg_catalog: who writes need not be allowed to.
+-- In PostgreSQL 18 virtual generated columns are not computed when triggers fire: here they are, from the others (they are made
+-- of PostgreSQL's own types alone). One that cannot be, as it divides by zero, is null: it does not forbid the row.
+create or replace function hanjul._webhook_row()
+returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    newest json := case when tg_op <> 'DELETE' then row_to_json(new) end;
+    former json := case when tg_op <> 'INSERT' then row_to_json(old) end;
+    computed text;
+    value json;
+    key text;
+begin
+    if current_setting('server_version_num')::integer >= 180000
+       and exists (select from pg_attribute a where a.attrelid = tg_relid and a.attgenerated = 'v' and not a.attisdropped) then
+        select format('select json_object_agg(e.key, coalesce(c.v -> e.key, e.value)) from json_each($1) e, '
+                      '(select json_build_object(%s) as v from json_to_record($1) as t (%s)) c',
+                      string_agg(format('%L, (%s)', a.attname, pg_get_expr(d.adbin, d.adrelid)), ', ') filter (where a.attgenerated = 'v'),
+                      string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ')
+                          filter (where a.attgenerated <> 'v' and a.atttypid < 16384))
+        into computed
+        from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+        where a.attrelid = tg_relid and a.attnum > 0 and not a.attisdropped;
+        begin
+            if newest is not null then
+                execute computed into newest using newest;
+            end if;
+            if former is not null then
+                execute computed into former using former;
+            end if;
+        exception when others then
+            null;
+        end;
+    end if;
+    for n in 0 .. tg_nargs - 1 loop
+        value := coalesce(newest, former) -> tg_argv[n];
+        if value is null then  -- the column has another name by now: better no order than one line for all
+            key := null;
+            exit;
+        end if;
+        key := concat(key, '/', case when tg_nargs = 1 then value #>> '{}'
+                                     else replace(replace(coalesce(value #>> '{}', '%00'), '%', '%25'), '/', '%2F') end);
+    end loop;
+    perform set_config('hanjul.webhook_key', coalesce(key, ''), true),
+            set_config('hanjul.webhook_rows', concat('"record": ', coalesce(newest::text, 'null'), ', "old_record": ', coalesce(former::text, 'null')), true);
+    return null;
+end
+$$;
+
+-- _webhook_send(webhook): the second trigger, and the only one of TRUNCATE. Nothing happens if the webhook is gone, or is not on
+-- this table: anybody may write a trigger that names it. The events of a partition are those of the table that it is part of.
+-- A body over 64 MiB would never be sent: the event goes out without its records, and says so.
+create or replace function hanjul._webhook_send()
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    rows text := case when tg_op = 'TRUNCATE' then '"record": null, "old_record": null' else nullif(current_setting('hanjul.webhook_rows', true), '') end;
+    key text := case when tg_op <> 'TRUNCATE' then nullif(current_setting('hanjul.webhook_key', true), '') end;
+    w record;
+begin
+    if rows is null then
+        return null;
+    end if;
+    if tg_op <> 'TRUNCATE' then
+        perform set_config('hanjul.webhook_rows', '', true);
+    end if;
+    select v.name, v.tab::oid, v.url, v.headers, v.timeout_ms, v.retry, v.max_attempts, v.secret, v.created_by,
+           case when v.tab = tg_relid then tg_table_name else (select c.relname from pg_class c where c.oid = v.tab) end as relname,
+           case when v.tab = tg_relid then tg_table_schema
+                else (select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = v.tab) end as nspname
+    into w from hanjul.webhook v where v.name = tg_argv[0];
+    if not found or w.tab <> tg_relid and w.tab not in (select a.relid from pg_partition_ancestors(tg_relid) a) then
+        return null;
+    end if;
+    if octet_length(rows) > 67000000 then
+        rows := format('"record": null, "old_record": null, "too_large": %s, "key": %s', octet_length(rows), coalesce(to_json(substr(key, 2))::text, 'null'));
+    end if;
+    perform hanjul._enqueue_webhook(
+        w.name, w.url, w.headers, w.timeout_ms, w.retry, w.max_attempts, w.secret, w.created_by, hanjul._webhook_line(w.name, key),
+        concat('{"type": "', tg_op, '", "table": ', to_json(w.relname::text), ', "schema": ', to_json(w.nspname::text), ', ', rows, '}'));
+    return null;
+end
+$$;
+
+-- _enqueue_webhook(...): the request; it belongs to whoever has created the webhook. Its id. It asks for no redirects: an
+-- endpoint that has moved is one that fails.
+create or replace function hanjul._enqueue_webhook(
+    webhook text, url text, headers jsonb, timeout_ms integer, retry jsonb, max_attempts integer, secret text, owner name, line text, body text)
+returns bigint language plpgsql as $$
+#variable_conflict use_column
+declare
+    request_id bigint;
+begin
+    insert into net.http_request_queue as q (method, url, headers, body, timeout_milliseconds, enqueued_by, retry, max_attempts, give_up_at,
+                                             ordering_key, sign_with, webhook, options)
+    values ('POST', _enqueue_webhook.url, _enqueue_webhook.headers, pg_catalog.convert_to(_enqueue_webhook.body, 'UTF8'), timeout_ms, owner,
+            _enqueue_webhook.retry, _enqueue_webhook.max_attempts,
+            pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(
+                secs => (_enqueue_webhook.retry operator(pg_catalog.->>) 'max_age_s')::pg_catalog.float8),
+            line, secret, _enqueue_webhook.webhook, '{"max_redirects": 0}')
+    returning q.id into request_id;
+    perform net._wake();
+    return request_id;
+end
+$$;
+
+-- _webhook_line(webhook, key): the ordering key `<webhook>/<values>`; null if there is no order. Long ones by their hash: it has
+-- to fit into an index.
+create or replace function hanjul._webhook_line(webhook text, key text)
+returns text language sql immutable
+return case when pg_catalog.octet_length(key) <= 500 then webhook || key
+            else webhook || '/sha256:' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8')), 'hex') end;
