@@ -20,7 +20,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("examples/**/*.md"),
     ]
 )
-SQL_DOCUMENTS = ("sql.md", "jobs.md", "http.md")
+SQL_DOCUMENTS = ("sql.md", "jobs.md", "http.md", "webhooks.md")
 CODE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 

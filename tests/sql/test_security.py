@@ -263,11 +263,12 @@ def test_every_function_pins_the_search_path_or_is_called_below_with_a_hostile_o
 
 def test_only_scan_bounds_partitions_and_dead_letters_are_kept_with_more_rights_than_the_caller_has(queue_of_each_kind):
     """The first two with those of the queue's owner: test_owners.py. Of jobs: what changes nobody else's."""
+    hooks = ["_webhook_send", "_webhook_completed", "_webhook_changed"]  # triggers: test_webhooks_rights.py
     definers = "select proname from pg_proc where pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace) and prosecdef"
     rounds = [f"{operation}.{queue}" for operation in ("advance", "missed", "park", "tidy") for queue in ("cut", "fast", "mail")]
 
     assert sorted(queue_of_each_kind.column(definers)) == sorted(
-        ["_leave_dead_letters", "_replace_job", "advance_schedule", "keep_days", "roll_up", *rounds, "upkeep.cut"]
+        ["_leave_dead_letters", "_replace_job", "advance_schedule", "keep_days", "roll_up", *rounds, "upkeep.cut", *hooks]
     )
 
 

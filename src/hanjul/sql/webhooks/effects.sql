@@ -108,7 +108,7 @@ begin
     else
         perform net._check_secret(w.secret, w.asked ->> 'secret');
         insert into net.secret (name, value, hosts)
-        values (w.secret, w.asked ->> 'secret', array[lower(substring(w.url from '^https?://(?:[^/?#]*@)?(\[[^\]]+\]|[^:/?#]+)'))])
+        values (w.secret, w.asked ->> 'secret', array[net.host_of(w.url)])
         on conflict on constraint secret_pkey do nothing;
         if not found then
             raise exception 'there is a secret % already, a name that is the webhook''s', quote_literal(w.secret) using errcode = 'duplicate_object',

@@ -46,7 +46,7 @@ begin
             exit;
         end if;
         key := concat(key, '/', case when tg_nargs = 1 then value #>> '{}'
-                                     else replace(replace(coalesce(value #>> '{}', '%00'), '%', '%25'), '/', '%2F') end);
+                                     else coalesce(replace(replace(value #>> '{}', '%', '%25'), '/', '%2F'), '%00') end);
     end loop;
     perform set_config('hanjul.webhook_key', coalesce(key, ''), true),
             set_config('hanjul.webhook_rows', concat('"record": ', coalesce(newest::text, 'null'), ', "old_record": ', coalesce(former::text, 'null')), true);
@@ -92,17 +92,16 @@ $$;
 -- endpoint that has moved is one that fails.
 create or replace function hanjul._enqueue_webhook(
     webhook text, url text, headers jsonb, timeout_ms integer, retry jsonb, max_attempts integer, secret text, owner name, line text, body text)
-returns bigint language plpgsql as $$
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
     request_id bigint;
 begin
     insert into net.http_request_queue as q (method, url, headers, body, timeout_milliseconds, enqueued_by, retry, max_attempts, give_up_at,
                                              ordering_key, sign_with, webhook, options)
-    values ('POST', _enqueue_webhook.url, _enqueue_webhook.headers, pg_catalog.convert_to(_enqueue_webhook.body, 'UTF8'), timeout_ms, owner,
+    values ('POST', _enqueue_webhook.url, _enqueue_webhook.headers, convert_to(_enqueue_webhook.body, 'UTF8'), timeout_ms, owner,
             _enqueue_webhook.retry, _enqueue_webhook.max_attempts,
-            pg_catalog.clock_timestamp() operator(pg_catalog.+) pg_catalog.make_interval(
-                secs => (_enqueue_webhook.retry operator(pg_catalog.->>) 'max_age_s')::pg_catalog.float8),
+            clock_timestamp() + make_interval(secs => (_enqueue_webhook.retry ->> 'max_age_s')::double precision),
             line, secret, _enqueue_webhook.webhook, '{"max_redirects": 0}')
     returning q.id into request_id;
     perform net._wake();
