@@ -157,7 +157,7 @@ def test_it_follows_a_migrate_that_left_pgmq_in_charge(theirs: str, run: Run) ->
 
     adopt(theirs)
 
-    assert not plan(theirs).pgmq_is_foreign
+    assert "pgmq" not in plan(theirs).foreign
     assert run(theirs, "select msg_id from hanjul.dead_letters('mail')") == [(2,)]
     assert run(theirs, "select hanjul.redrive('mail')") == [(10,)]
 
@@ -378,7 +378,7 @@ def test_the_way_back_that_the_documentation_shows_keeps_every_message(theirs: s
     run(theirs, enter)
 
     assert _contents(run, theirs) == before
-    assert plan(theirs).pgmq_is_foreign
+    assert "pgmq" in plan(theirs).foreign
     assert run(theirs, "select pgmq.send_topic('logs.x', '1'), pgmq.send('mail', '2')") == [(2, 11)]
     assert run(theirs, "select throttle_interval_ms from pgmq.list_notify_insert_throttles()") == [(300,)]
     assert len(adopt(theirs).queues) == 5

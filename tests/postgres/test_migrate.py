@@ -223,7 +223,7 @@ def test_where_pgmq_is_in_charge_its_schema_is_left_alone_and_the_plan_says_so(t
     again = migrate(theirs)
 
     assert _run(theirs, IN_PGMQ) == before
-    assert [told.pgmq_is_foreign, done.pgmq_is_foreign, again.pgmq_is_foreign, plan(theirs).pgmq_is_foreign] == [True] * 4
+    assert [step.foreign for step in (told, done, again, plan(theirs))] == [{"pgmq"}] * 4
     assert "left to pgmq" in {step.state for step in told.steps}
     assert again.pending == []
     assert {step.migration.schema for step in again.steps if step.state == "left to pgmq"} == {"pgmq"}

@@ -46,8 +46,8 @@ def test_the_signatures_are_exactly_those_that_other_peoples_scripts_alter(db):
         db.run(f"comment on function {signature} is 'it is there'")
 
     names = {signature.partition("(")[0].removeprefix("net.") for signature in signatures}
-    overloaded = "select proname from pg_proc where pronamespace = 'net'::regnamespace and proname = any (%s) group by 1 having count(*) > 1"
-    assert db.column(overloaded, list(names)) == []
+    ours = "select proname from pg_proc where pronamespace = 'net'::regnamespace"
+    assert db.column(f"{ours} and proname = any (%s) group by 1 having count(*) > 1", list(names)) == []
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,8 @@ def test_a_method_that_is_none_is_refused_by_the_domain(shared, refused):
 
 
 def test_the_six_old_columns_come_first_and_in_their_order(shared):
-    columns = "select array_agg(attname::text || ' ' || format_type(atttypid, null) order by attnum) from pg_attribute where attnum > 0 and attrelid = "
+    columns = """select array_agg(attname::text || ' ' || format_type(atttypid, null) order by attnum) from pg_attribute
+                 where attnum > 0 and attrelid = """
     assert shared.one(columns + "'net.http_request_queue'::regclass")[:6] == [
         "id bigint", "method net.http_method", "url text", "headers jsonb", "body bytea", "timeout_milliseconds integer",
     ]  # fmt: skip
@@ -247,7 +248,8 @@ def test_the_six_old_columns_come_first_and_in_their_order(shared):
 
 def test_types_have_pg_nets_names_and_values(shared):
     assert shared.one("select enum_range(null::net.request_status)::text") == "{PENDING,SUCCESS,ERROR}"
-    fields = "select string_agg(attname || ' ' || format_type(atttypid, null), ', ' order by attnum) from pg_attribute where attrelid = "
+    fields = """select string_agg(attname || ' ' || format_type(atttypid, null), ', ' order by attnum) from pg_attribute
+                where attrelid = """
     assert shared.one(fields + "'net.http_response'::regclass") == "status_code integer, headers jsonb, body text"
     assert shared.one(fields + "'net.http_response_result'::regclass") == (
         "status net.request_status, message text, response net.http_response"

@@ -38,7 +38,7 @@ def migrate(context: click.Context, *, dry_run: bool) -> None:
         else:
             plan = schema.migrate(url, lambda step: click.echo(f"applying  {step}"))
             click.echo(f"done: {len(plan.pending)} migrations applied, functions are this version's")
-        _tell_of_pgmq(plan)
+        _tell_of_others(plan)
 
 
 @migrate.command()
@@ -51,13 +51,16 @@ def status(*, as_json: bool) -> None:
     show(rows, ["number", "name", "state", "applied_at"], as_json=as_json)
     if not plan.functions_are_current:
         click.echo("the functions are another version's: hanjul migrate", err=True)
-    _tell_of_pgmq(plan)
+    _tell_of_others(plan)
 
 
-def _tell_of_pgmq(plan: schema.Plan) -> None:
-    if plan.pgmq_is_foreign:
+def _tell_of_others(plan: schema.Plan) -> None:
+    if "pgmq" in plan.foreign:
         said = "schema pgmq belongs to another installation of pgmq; it was left alone, hanjul works with it"
         click.echo(f"{said}; `hanjul adopt --dry-run` tells what taking it over would mean", err=True)
+    if "net" in plan.foreign:
+        said = "schema net belongs to another installation of pg_net, whose worker sends its requests; it was left alone"
+        click.echo(f"{said}; everything of hanjul but HTTP requests and webhooks works beside it", err=True)
 
 
 @click.command(short_help="Print the schema as one SQL file, or run one.")

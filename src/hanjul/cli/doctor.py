@@ -21,6 +21,11 @@ from hanjul.postgres.migrate import plan
 Check = tuple[str, bool, str]
 """What was looked at, whether it is well, and what was seen or is to be done."""
 
+_OTHERS = {
+    "pgmq": "another installation of pgmq; hanjul works with it, and `hanjul adopt` takes it over",
+    "net": "another installation of pg_net, whose worker sends its requests; hanjul leaves it alone",
+}
+
 
 @click.command(short_help="Check installation, database, schema, wake-ups.")
 @as_json
@@ -66,12 +71,8 @@ def _database_checks(url: str, config: Settings) -> Iterator[Check]:
         yield "schema", False, "the functions are another version's; run: hanjul migrate"
     else:
         yield "schema", True, "up to date"
-    owner = (
-        "another installation of pgmq; hanjul works with it, and `hanjul adopt` takes it over"
-        if found.pgmq_is_foreign
-        else "hanjul"
-    )
-    yield "schema pgmq is from", True, owner
+    for schema, said in _OTHERS.items():
+        yield f"schema {schema} is from", True, said if schema in found.foreign else "hanjul"
     if not found.pending:
         yield _wakeups(url, config)
 

@@ -88,7 +88,7 @@ def adopt(
         adoption = _look(conn, keep_extension=keep_extension, counted=False)  # nobody can change it any more
         told(f"setting {adoption.found} aside")
         _call(conn, "_adopt_set_aside(%s)", keep_extension)
-        install(conn, standing(conn, pgmq_leaves=True), told)
+        install(conn, standing(conn, leaves="pgmq"), told)
         _call(conn, "_adopt_bring_back()")
         for queue in adoption.queues:
             told(f"queue {queue.queue_name}{': removed, it has no table' if queue.gone else ''}")
@@ -102,13 +102,13 @@ def _begin(conn: psycopg.Connection[Any], lock_timeout_s: float) -> bool:
     """Whether PGMQ is in charge here; if so, the functions that adopt it are there."""
     conn.execute("select set_config('lock_timeout', %s, true)", [f"{lock_timeout_s * 1000:.0f}ms"])
     conn.execute("set local client_min_messages = warning")
-    if not standing(conn).pgmq_is_foreign:
+    if "pgmq" not in standing(conn).foreign:
         return False
     try:
         conn.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
     except psycopg.errors.LockNotAvailable as error:
         raise Interrupted("a migrate or another adopt is at work; nothing was changed, try again") from error
-    if not standing(conn).pgmq_is_foreign:
+    if "pgmq" not in standing(conn).foreign:
         return False
     _only_for_the_owner(conn)
     conn.execute(registry())

@@ -14,7 +14,7 @@ import psycopg
 from hanjul.model.errors import HanjulError, SchemaMismatch
 from hanjul.postgres.conninfo import conninfo
 from hanjul.postgres.errors import translate
-from hanjul.sql import ADVISORY_LOCK, PGMQ_HAS_FUNCTIONS, Migration, functions, functions_mark, migrations, registry
+from hanjul.sql import ADVISORY_LOCK, EXTENSIONS, Migration, functions, functions_mark, has_functions, migrations, registry
 
 OLDEST_SERVER = 140000
 """PostgreSQL 14, as `server_version_num` tells it."""
@@ -24,7 +24,7 @@ OLDEST_SERVER = 140000
 class Step:
     """One migration as this database stands to it.
 
-    state: applied, pending, or left to pgmq (the extension, or its SQL, is in charge of the schema).
+    state: applied, pending, or left to pgmq or to pg_net (the extension, or its SQL, is in charge of the schema).
     """
 
     migration: Migration
@@ -34,10 +34,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `migrate` has to do, or has done."""
+    """What `migrate` has to do, or has done.
+
+    foreign: the schemas, of pgmq and net, of which another installation is in charge.
+    """
 
     steps: tuple[Step, ...]
-    pgmq_is_foreign: bool
+    foreign: frozenset[str]
     functions_are_current: bool
 
     @property
@@ -81,7 +84,7 @@ def install(conn: psycopg.Connection[Any], todo: Plan, told: Callable[[str], Non
         conn.execute(record, [migration.number, migration.name, migration.checksum])
     told("functions")
     for file in functions():
-        if not (todo.pgmq_is_foreign and file.schema == "pgmq"):
+        if file.schema not in todo.foreign:
             conn.execute(file.text.encode())
     conn.execute(f"comment on schema hanjul is '{functions_mark()}'".encode())
 
@@ -131,23 +134,23 @@ def transaction(url: str) -> Iterator[psycopg.Connection[Any]]:
         raise translate(error) from error
 
 
-def standing(conn: psycopg.Connection[Any], *, pgmq_leaves: bool = False) -> Plan:
-    """How the database stands. pgmq_leaves: as it will stand when PGMQ's objects are out of the way."""
+def standing(conn: psycopg.Connection[Any], *, leaves: str | None = None) -> Plan:
+    """How the database stands. leaves: a schema; as it will stand when those who are in charge of it are out of the way."""
     applied = _applied(conn)
     known = migrations()
     if newer := [number for number in applied if number > len(known)]:
         raise SchemaMismatch(
             f"the database has migration {max(newer)}, this hanjul knows {len(known)}: the schema is newer; update the package"
         )
-    foreign = not pgmq_leaves and _pgmq_is_foreign(conn, applied)
+    foreign = frozenset(schema for schema in EXTENSIONS if schema != leaves and _is_foreign(conn, schema, applied))
     mark = conn.execute("select obj_description(to_regnamespace('hanjul'), 'pg_namespace')").fetchone()
-    steps = tuple(_step(migration, applied, foreign=foreign) for migration in known)
+    steps = tuple(_step(migration, applied, foreign) for migration in known)
     return Plan(steps, foreign, functions_are_current=mark == (functions_mark(),))
 
 
-def _step(migration: Migration, applied: dict[int, tuple[str, datetime]], *, foreign: bool) -> Step:
+def _step(migration: Migration, applied: dict[int, tuple[str, datetime]], foreign: frozenset[str]) -> Step:
     if migration.number not in applied:
-        return Step(migration, "left to pgmq" if foreign and migration.schema == "pgmq" else "pending")
+        return Step(migration, f"left to {EXTENSIONS[migration.schema][0]}" if migration.schema in foreign else "pending")
     checksum, applied_at = applied[migration.number]
     if checksum != migration.checksum:
         raise SchemaMismatch(
@@ -165,8 +168,8 @@ def _applied(conn: psycopg.Connection[Any]) -> dict[int, tuple[str, datetime]]:
     return {number: (checksum, applied_at) for number, checksum, applied_at in rows}
 
 
-def _pgmq_is_foreign(conn: psycopg.Connection[Any], applied: dict[int, tuple[str, datetime]]) -> bool:
-    if any(migration.schema == "pgmq" and migration.number in applied for migration in migrations()):
+def _is_foreign(conn: psycopg.Connection[Any], schema: str, applied: dict[int, tuple[str, datetime]]) -> bool:
+    if any(migration.schema == schema and migration.number in applied for migration in migrations()):
         return False
-    [foreign] = conn.execute(f"select {PGMQ_HAS_FUNCTIONS}".encode()).fetchone() or [False]
+    [foreign] = conn.execute(f"select {has_functions(schema)}".encode()).fetchone() or [False]
     return bool(foreign)

@@ -1,16 +1,17 @@
 """The SQL of hanjul: numbered migrations, and functions by family, one per file."""
 
 from hanjul.sql.files import FunctionFile, Migration, functions, functions_mark, migrations, registry
-from hanjul.sql.script import ADVISORY_LOCK, PGMQ_HAS_FUNCTIONS, extension_files, install_script
+from hanjul.sql.script import ADVISORY_LOCK, EXTENSIONS, extension_files, has_functions, install_script
 
 __all__ = [
     "ADVISORY_LOCK",
-    "PGMQ_HAS_FUNCTIONS",
+    "EXTENSIONS",
     "FunctionFile",
     "Migration",
     "extension_files",
     "functions",
     "functions_mark",
+    "has_functions",
     "install_script",
     "migrations",
     "registry",

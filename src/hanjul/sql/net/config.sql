@@ -13,11 +13,18 @@ returns table (name text, value text, says text) language sql immutable set sear
            ('pg_net.username', null, 'kept for scripts: a sender is the role that it connects as');
 $$;
 
+-- _placeholder(setting_name): what the server, the database, the role or the session has for this name; null: nothing. Of who
+-- may see what, none is believed: everybody can set one for his session.
+create or replace function net._placeholder(setting_name text)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+    select nullif(current_setting(setting_name, true), '') where setting_name <> 'pg_net.public_access';
+$$;
+
 -- _setting(setting_name): what applies now.
 create or replace function net._setting(setting_name text)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
     select coalesce((select c.value from net.config c where c.name = setting_name),
-                    nullif(current_setting(setting_name, true), ''),
+                    net._placeholder(setting_name),
                     (select d.value from net._defaults() d where d.name = setting_name));
 $$;
 
@@ -50,7 +57,7 @@ $$;
 create or replace function net.show_config()
 returns table (name text, value text, source text, says text) language sql stable set search_path = pg_catalog, pg_temp as $$
     select d.name, net._setting(d.name),
-           case when c.name is not null then 'set_config' when current_setting(d.name, true) <> '' then 'server' else 'default' end,
+           case when c.name is not null then 'set_config' when net._placeholder(d.name) is not null then 'server' else 'default' end,
            d.says
     from net._defaults() d left join net.config c on c.name = d.name order by d.name;
 $$;

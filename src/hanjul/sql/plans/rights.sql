@@ -14,6 +14,9 @@ begin
         perform hanjul._make_role('hanjul_' || kind, kind);
     end loop;
     perform hanjul._join_admins();
+    if to_regprocedure('net._settle_access()') is not null then
+        perform net._settle_access();
+    end if;
     for grantee in
         select g.grantee from pg_namespace n cross join lateral aclexplode(n.nspacl) g
         where n.nspname = 'hanjul' and g.privilege_type = 'USAGE' and g.grantee not in (0, n.nspowner)
@@ -48,6 +51,9 @@ begin
     perform hanjul._give_job_rights(role, kind);
     if to_regclass('hanjul.webhook') is not null then
         perform hanjul._give_webhook_rights(role, kind);
+    end if;
+    if to_regprocedure('net._give_http_rights(text, text)') is not null then  -- unless the schema is pg_net's
+        perform net._give_http_rights(role, kind);
     end if;
 exception when insufficient_privilege then
     raise notice 'role % is left as it is: %', role, sqlerrm;
