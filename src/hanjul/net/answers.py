@@ -44,7 +44,7 @@ def without_answer(hops: Sequence[Transfer], kind: str, text: str) -> Answer:
         error=text, error_kind=kind, timed_out=kind == TIMEOUT, duration_ms=_total_us(hops) / 1000,
         dns_ms=dns_us / 1000 if last.times.dns or last.times.sent else None,
         connect_ms=connect_us / 1000 if last.times.sent else None,
-        first_byte_ms=(last.times.first_byte - last.times.sent) / 1000 if last.times.first_byte else None,
+        first_byte_ms=(last.times.first_byte - last.times.sent) / 1000 if last.lines else None,
         response_bytes=last.received, remote_address=last.address,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ DNS, CONNECT, TLS, TIMEOUT, PROTOCOL, TOO_LARGE = "dns", "connect", "tls", "time
 REFUSED, INVALID = "refused", "invalid"
 """Kinds that no retry can mend: the guard's, and requests that could not be sent as they are."""
 
-TIMED_OUT, TOO_MANY_REDIRECTS, WRITE_STOPPED, COULD_NOT_CONNECT = 28, 47, 23, 7
+TIMED_OUT, TOO_MANY_REDIRECTS, COULD_NOT_CONNECT, HEAD_TOO_LARGE = 28, 47, 7, 100
 
 _FAILURES: dict[int, tuple[str, str]] = {
     1: (PROTOCOL, "Unsupported protocol"),
@@ -27,7 +27,7 @@ _FAILURES: dict[int, tuple[str, str]] = {
     77: (TLS, "Problem with the SSL CA cert (path? access rights?)"),
     92: (PROTOCOL, "Stream error in the HTTP/2 framing layer"),
     97: (CONNECT, "proxy handshake error"),
-    100: (TOO_LARGE, "too large: the head of the answer is longer than 300 KB"),
+    HEAD_TOO_LARGE: (TOO_LARGE, "too large: the head of the answer has more than 300 KB, or 5,000 lines"),
 }
 
 
@@ -41,6 +41,8 @@ class Unsendable(Exception):
 
 def failure(code: int, detail: str) -> tuple[str, str]:
     """The kind and the text of libcurl's code; of one that has none here, libcurl's own words, which are `detail`."""
+    if detail.startswith("Too large response headers"):  # libcurl takes it for a failure to receive
+        code = HEAD_TOO_LARGE
     return _FAILURES.get(code) or (PROTOCOL, detail or f"libcurl's error {code}")
 
 

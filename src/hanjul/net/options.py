@@ -45,21 +45,28 @@ class Options:
             setopt(pycurl.CAINFO, self._ca_file)
         else:
             setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        if hop.proxy is None and not self._guard.off:
-            setopt(pycurl.OPENSOCKETFUNCTION, _Opening(transfer, self._guard).open)
+        setopt(pycurl.OPENSOCKETFUNCTION, _Opening(transfer, None if hop.proxy else self._guard).open)
         _set_method(setopt, hop.method, hop.body)
 
 
-class _Opening:
-    """Opens a transfer's sockets, but only to where the guard lets it."""
+class _Socket(socket.socket):
+    """pycurl makes a duplicate for libcurl, and drops this one: that is its end."""
 
-    def __init__(self, transfer: Transfer, guard: Guard) -> None:
+    def __del__(self) -> None:
+        self.close()
+
+
+class _Opening:
+    """Opens a transfer's sockets, but only to where the guard lets it; None: to the proxy, whatever its address."""
+
+    def __init__(self, transfer: Transfer, guard: Guard | None) -> None:
         self._transfer, self._guard = transfer, guard
 
     def open(self, _purpose: int, address: Any) -> Any:
-        if self._transfer.refuse(self._guard, str(address.addr[0])):
+        self._transfer.opened = True
+        if self._guard is not None and self._transfer.refuse(self._guard, str(address.addr[0])):
             return pycurl.SOCKET_BAD
-        return socket.socket(address.family, address.socktype, address.protocol)
+        return _Socket(address.family, address.socktype, address.protocol)
 
 
 def _set_method(setopt: Any, method: str, body: bytes | None) -> None:
@@ -79,11 +86,12 @@ def collect(curl: Any, transfer: Transfer) -> None:
     transfer.status = get(pycurl.RESPONSE_CODE)
     tls, tcp = get(pycurl.APPCONNECT_TIME_T), get(pycurl.CONNECT_TIME_T)
     connected = tls if transfer.hop.target.scheme == "https" else tcp
-    was_there = get(pycurl.NUM_CONNECTS) == 0
     transfer.times = Times(
         dns=get(pycurl.NAMELOOKUP_TIME_T),
         connected=tls or tcp,
-        sent=get(pycurl.PRETRANSFER_TIME_T) if connected or was_there else 0,  # libcurl says so before the handshake's end
+        sent=get(pycurl.PRETRANSFER_TIME_T)
+        if connected or not transfer.opened
+        else 0,  # libcurl says so before the handshake's end
         first_byte=get(pycurl.STARTTRANSFER_TIME_T),
         total=get(pycurl.TOTAL_TIME_T),
     )

@@ -48,7 +48,8 @@ class Times:
 class Transfer:
     """A hop on its way. The thread of libcurl fills it in, then tells `done`, which belongs to the event loop.
 
-    lines: of the heads, as received.  body: at most max_bytes of it.  refusal: the guard's.
+    lines: of the heads, as received.  body: at most max_bytes of it.  opened: whether it needed
+    a connection of its own.  refusal: the guard's.
     code: libcurl's, 0 if an answer came whole; detail: its own words.  lost: no answer for a reason that is not libcurl's;
     closed: which is that the sender was closed.
     location: where a redirect leads.
@@ -60,6 +61,7 @@ class Transfer:
     body: bytearray = field(default_factory=bytearray)
     received: int = 0
     truncated: bool = False
+    opened: bool = False
     refusal: str | None = None
     code: int = 0
     detail: str = ""

@@ -11,6 +11,7 @@ _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)
 _AUTHORITY = re.compile(r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]@]*\]|[^@:\[\]]+)(?::(?P<port>[0-9]*))?")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -56,6 +57,10 @@ class Target:
 
 def target(url: str) -> Target:
     """The place that a URL names; raises Unsendable."""
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise Unsendable("invalid URL: it has half a character (a lone surrogate)") from None
     parts = _URL.fullmatch(url)
     if parts is None:
         raise Unsendable("invalid URL: Bad scheme")
@@ -78,6 +83,8 @@ def target(url: str) -> Target:
 def _host(text: str) -> str:
     if text.startswith("["):
         try:
+            if "%" in text:
+                raise AddressValueError("a zone is of this machine, not of the address")
             return f"[{IPv6Address(text[1:-1]).compressed}]"
         except AddressValueError:
             raise Unsendable("invalid URL: Bad IPv6 address") from None
@@ -96,7 +103,4 @@ def _rest(text: str) -> str:
     path, mark, query = text.partition("#")[0].partition("?")
     if _BLANK.search(path + query):
         raise Unsendable("invalid URL: Bad path or query: it has a blank or a control character")
-    try:
-        return (path if path.isascii() else quote(path, safe="".join(map(chr, range(0x21, 0x7F))))) + mark + query
-    except UnicodeError:
-        raise Unsendable("invalid URL: it has half a character (a lone surrogate)") from None
+    return (path if path.isascii() else quote(path, safe=_ASCII)) + mark + query
