@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from hanjul.clients import address_async, configured
@@ -19,6 +19,7 @@ from hanjul.runtime.queue import Queue
 from hanjul.runtime.spec import ConsumerSpec
 
 if TYPE_CHECKING:
+    from hanjul.app_http import AppHttp
     from hanjul.app_jobs import AppJobs
     from hanjul.drivers.memory import MemoryDriver
     from hanjul.jobs.client import Jobs
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 LOOP_CONNECTIONS = 3
 """What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
 UPKEEP_CONNECTIONS = 2
-"""What looking after jobs adds to them: to lead, and for a chore that takes its time."""
+"""What looking after jobs adds to them: to lead, and for a chore that takes its time; and after HTTP requests: to forget."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,6 +58,7 @@ class App:
         self._jobs: AppJobs | None = None
         self._jobs_client: Jobs | None = None
         self._http_client: Http | None = None
+        self._http: AppHttp | None = None
         self._queues: Queues | None = None
         self._driver: PostgresDriver | None = None
         self._settings: Settings | None = None
@@ -109,8 +111,21 @@ class App:
 
     @property
     def idle(self) -> bool:
-        """Whether it has nothing to run: neither consumers nor jobs are declared."""
-        return not self.specs and self._jobs is None
+        """Whether it has nothing to run: neither consumers nor jobs are declared, and it sends no HTTP requests."""
+        return not self.specs and self._jobs is None and self._http is None
+
+    def send_http(self, *, if_possible: bool = False) -> None:
+        """Send the HTTP requests of the database (schema net) while it runs, as `hanjul worker` and `hanjul up` do.
+
+        if_possible: do without where the extension pg_net is in charge of them, or our role may not send.
+        Raises InvalidSettings where pycurl is not installed, and on the memory driver.
+        """
+        if self.memory is not None:
+            raise InvalidSettings("HTTP requests need the postgres driver: they are enqueued in SQL")
+        if self._http is None:
+            from hanjul.app_http import AppHttp  # only here: who sends nothing need not carry it
+
+            self._http = AppHttp(if_possible=if_possible)
 
     def job(
         self,
@@ -355,6 +370,8 @@ class App:
         ]
         if self._jobs is not None and self._driver is not None and self._settings is not None:
             self.consumers += self._jobs.consumers(self._driver, self._settings)
+        if self._http is not None:
+            self.consumers += self._http.consumers
         running: list[Consumer] = []
         try:
             for consumer in self.consumers:
@@ -368,10 +385,12 @@ class App:
 
     @asynccontextmanager
     async def _upkeep(self) -> AsyncIterator[None]:
-        if self._jobs is None or self._driver is None or self._settings is None:
-            yield
-            return
-        async with self._jobs.upkeep(self._driver, self._settings, self.jobs):
+        async with AsyncExitStack() as stack:
+            if self._driver is not None and self._settings is not None:
+                if self._jobs is not None:
+                    await stack.enter_async_context(self._jobs.upkeep(self._driver, self._settings, self.jobs))
+                if self._http is not None:
+                    await stack.enter_async_context(self._http.sending(self._driver, self._settings))
             yield
 
     @asynccontextmanager
@@ -384,7 +403,7 @@ class App:
         config = configured(self._database_url, self._config)
         async with address_async(config) as found:
             handlers = Database(found, max_connections=config.max_connections)
-            loop = Database(found, max_connections=LOOP_CONNECTIONS + (0 if self._jobs is None else UPKEEP_CONNECTIONS))
+            loop = Database(found, max_connections=LOOP_CONNECTIONS + (UPKEEP_CONNECTIONS if self._jobs or self._http else 0))
             async with Queues(handlers, max_message_bytes=config.max_message_bytes) as self._queues, loop:
                 listen_url = (config.listen_url or found) if config.listen else None
                 driver = PostgresDriver(loop, handlers, listen_url=listen_url, poll_s=config.poll_interval_s)

@@ -26,8 +26,26 @@ ENVIRONMENT = {
     "HANJUL_STOP_TIMEOUT_S": "stop_timeout_s",
     "HANJUL_API_TOKEN": "api_token",
     "HANJUL_HISTORY_DAYS": "history_days",
+    "HANJUL_HTTP_SENDER": "http_sender",
+    "HANJUL_HTTP_CONCURRENCY": "http_concurrency",
+    "HANJUL_HTTP_LEASE_S": "http_lease_s",
+    "HANJUL_HTTP_HOST_CONCURRENCY": "http_host_concurrency",
+    "HANJUL_HTTP_HOST_RATE": "http_host_rate",
+    "HANJUL_HTTP_ALLOW": "http_allow",
+    "HANJUL_HTTP_MAX_RESPONSE_BYTES": "http_max_response_bytes",
+    "HANJUL_HTTP_MAX_REDIRECTS": "http_max_redirects",
+    "HANJUL_HTTP_CA_FILE": "http_ca_file",
+    "HANJUL_HTTP_PROXY": "http_proxy",
+    "HANJUL_HTTP_NO_PROXY": "http_no_proxy",
 }
 """Variable -> setting."""
+
+
+class HostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What applies to HTTP requests to one host, in place of http_host_concurrency and http_host_rate."""
+
+    concurrency: int | None = None
+    rate: float | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +62,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker's death a job is handed out again.  stop_timeout_s: how long jobs that run may take to end when it is stopped.
     api_token: what the status API asks for, commas between several; None: only this machine may use it.
     history_days: for how long jobs are kept that have ended, and their statistics; whoever works on jobs prunes the rest.
+    http_sender: whether `hanjul worker` and `hanjul up` send the HTTP requests of the database.
+    http_concurrency: requests on their way at once.  http_lease_s: how long after its sender's death a request is sent again.
+    http_host_concurrency, http_host_rate: to one host, at once and a second; None: as many as go.
+    http_hosts: for single hosts, in hanjul.toml only: [http_hosts."api.example.com"], concurrency and rate.
+    http_allow: what may be reached though its address is not public, commas between: 10.0.0.0/8, localhost, 127.0.0.1:8000;
+    `*`: everything.  http_max_response_bytes: what is kept of an answer.  http_max_redirects: how many are followed.
+    http_ca_file: certificates to trust, in place of the usual ones.  http_proxy: its address.  http_no_proxy: hosts that are
+    reached without it, commas between.
     """
 
     database_url: str | None = None
@@ -60,6 +86,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop_timeout_s: float = 10.0
     api_token: str | None = None
     history_days: int = 30
+    http_sender: bool = True
+    http_concurrency: int = 500
+    http_lease_s: float = 30.0
+    http_host_concurrency: int = 100
+    http_host_rate: float | None = None
+    http_hosts: dict[str, HostSettings] = {}
+    http_allow: str | None = None
+    http_max_response_bytes: int = 10 << 20
+    http_max_redirects: int = 10
+    http_ca_file: str | None = None
+    http_proxy: str | None = None
+    http_no_proxy: str | None = None
 
     def __post_init__(self) -> None:
         if self.max_connections < 2:

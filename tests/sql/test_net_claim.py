@@ -41,6 +41,11 @@ def request(session, request_id, columns="status::text, status_code, error_msg, 
     return row
 
 
+def forget_walk(session):
+    """What a new connection knows."""
+    session.run("select set_config('hanjul.net_walk', '', false)")
+
+
 def expire_leases(session):
     session.run(
         "update net.http_request_queue set locked_until = clock_timestamp() - interval '1 second' where locked_until is not null"
@@ -90,9 +95,8 @@ def test_one_that_commits_late_is_found_by_who_got_further_already(db, connect, 
     assert ids(db) == [early]
     other.run("commit")
 
-    db.run(
-        "select set_config('hanjul.net_walk', (current_setting('hanjul.net_walk')::jsonb || '{\"sweep_at\": \"2020-01-01\"}')::text, false)"
-    )
+    a_second_later = "(current_setting('hanjul.net_walk')::jsonb || '{\"sweep_at\": \"2020-01-01\"}')::text"
+    db.run(f"select set_config('hanjul.net_walk', {a_second_later}, false)")
 
     assert ids(db) == [late]
 
@@ -113,7 +117,7 @@ def test_one_whose_sender_let_the_lease_end_is_handed_out_again_with_another_fen
     request_id = ask()
     [(_, first)] = claim(db)
     expire_leases(db)
-    db.run("select set_config('hanjul.net_walk', '', false)")
+    forget_walk(db)
 
     assert claim(db) == [(request_id, first + 1)]
 
@@ -123,7 +127,7 @@ def test_one_that_no_sender_survives_ends_as_an_error(db, ask):
     for _ in range(5):
         assert ids(db) == [request_id]
         expire_leases(db)
-        db.run("select set_config('hanjul.net_walk', '', false)")
+        forget_walk(db)
 
     assert ids(db) == []
     assert request(db, request_id, "status::text, error_msg") == ("ERROR", "given up: 5 senders died while they had it")
@@ -157,9 +161,8 @@ def test_senders_ask_in_how_many_seconds_there_is_something_to_do(db, ask):
     ask(next_attempt_at="infinity")
     assert db.rows(ready) == []
 
-    db.run(
-        "insert into net.http_request_queue (method, url, timeout_milliseconds, next_attempt_at) values ('GET', 'http://x', 1, now() + interval '60 s')"
-    )
+    in_a_minute = db.one("select (now() + interval '60 s')::text")
+    ask(next_attempt_at=in_a_minute)
     assert db.rows(ready) == [("http", 60)]
 
     request_id = ask()
@@ -263,8 +266,10 @@ def test_an_answer_ends_the_request_and_is_kept(db, ask):
 
     assert request(db, request_id) == ("SUCCESS", 404, None, 1)
     assert request(db, request_id, "finished is not null, locked_until") == (True, None)
-    answer = "select status_code, content_type, headers, content, timed_out, error_msg, body, truncated from net._http_response where id = %s"
-    assert db.rows(answer, request_id) == [(404, "text/plain", {"A": "b"}, "ach", False, None, None, False)]
+    answer = "status_code, content_type, headers, content, timed_out, error_msg, body, truncated"
+    assert db.rows(f"select {answer} from net._http_response where id = %s", request_id) == [
+        (404, "text/plain", {"A": "b"}, "ach", False, None, None, False)
+    ]
     attempt = (
         "select claim, attempt, duration_ms, dns_ms, connect_ms, first_byte_ms, status_code, response_bytes, error_msg, retry_at"
     )
@@ -333,7 +338,7 @@ def test_whoever_has_lost_the_lease_settles_nothing(db, ask):
     request_id = ask()
     [old] = claim(db)
     expire_leases(db)
-    db.run("select set_config('hanjul.net_walk', '', false)")
+    forget_walk(db)
     [new] = claim(db)
 
     assert end(db, old, how="error", error="late") == [(request_id, 1, 2)]
@@ -452,8 +457,9 @@ def expire(session, max_rows=5000):
 
 
 def age(session, hours):
-    session.run("update net._http_response set created = created - make_interval(hours => %s)", hours)
-    session.run("update net.http_request_queue set created = created - make_interval(hours => %s), finished = finished - make_interval(hours => %s)", hours, hours)  # fmt: skip
+    older = f"- make_interval(hours => {hours})"
+    session.run(f"update net._http_response set created = created {older}")
+    session.run(f"update net.http_request_queue set created = created {older}, finished = finished {older}")
 
 
 def test_answers_and_finished_requests_go_when_their_time_is_over(db, ask):

@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from hanjul.app import App
+from hanjul.app_http import missing
 from hanjul.cli.status_api import Serving, nothing, serving
 from hanjul.clients import address, connect_jobs
 from hanjul.config import ENVIRONMENT, Settings, settings
@@ -69,6 +70,27 @@ def worker(target: str, over: tuple[str, ...], log_level: str, *, json_logs: boo
         raise InvalidSettings(
             f'{target} declares no consumer and no job; decorate a function with @app.consumer("queue") or @app.job()'
         )
+    _include_sender(app)
+    _run(_serve(app))
+
+
+@click.command("worker", short_help="Send HTTP requests, and nothing else.")
+@over
+@level
+@json_logs
+def http_worker(over: tuple[str, ...], log_level: str, *, json_logs: bool) -> None:
+    """Send the HTTP requests that SQL and clients enqueue, until SIGTERM or Ctrl-C. Any number of them may run.
+
+    \b
+    Examples:
+      hanjul net worker
+      hanjul net worker --set http_concurrency=2000 --set http_host_concurrency=50
+      hanjul net worker --set http_allow=localhost,10.0.0.0/8
+    """
+    set_up(log_level.upper(), as_json=json_logs)
+    _set(over)
+    app = App()
+    app.send_http()
     _run(_serve(app))
 
 
@@ -114,7 +136,15 @@ def up(
         _tell_where(url, is_embedded=config.database_url is None)
         api = serving(config, host, port, wanted=not no_api)
         at = msgspec.structs.replace(config, database_url=url)
-        _run(_until_signalled(at, api) if app is None or app.idle else _serve(app, api))
+        app = App(config=at) if app is None else app
+        _include_sender(app)
+        _run(_until_signalled(at, api) if app.idle else _serve(app, api))
+
+
+def _include_sender(app: App) -> None:
+    """Let the app send HTTP requests, too, unless the settings say no, or it cannot."""
+    if (config := app.settings) is not None and config.http_sender and missing() is None:
+        app.send_http(if_possible=True)
 
 
 def _set(over: Sequence[str]) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 from hanjul.drivers import job_calls
-from hanjul.drivers.postgres import SETTLED_S, PostgresDriver, answer_s, storable
+from hanjul.drivers.commits import parts, settled_s
+from hanjul.drivers.postgres import PostgresDriver, answer_s, storable
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
 from hanjul.model.errors import BadInput, LeaseLost
@@ -29,11 +30,6 @@ CAPABILITIES = Capabilities(
     ordered=Support.NONE,
     topics=Support.NONE,
 )
-
-AT_ONCE_BYTES = 4 << 20
-"""Results that are stored in one commit, apart from one that is larger."""
-SLOWEST_BYTES_PER_S = 1 << 20
-"""How slowly results may travel before their connection counts as dead."""
 
 
 class JobSource:
@@ -103,12 +99,12 @@ class JobSource:
             by_kind.setdefault(type(settlement[1]), []).append(settlement)
         refusals: list[Refusal] = []
         for kind, some in by_kind.items():
-            for part in _parts(some):
+            for part in parts(some, _weight):
                 refusals += await (self._complete(part) if kind is Ack else self._settle(kind, part))
         return refusals
 
     async def _settle(self, kind: type[Outcome], some: list[Settlement]) -> list[Refusal]:
-        timeout_s = SETTLED_S + sum(map(_weight, some)) / SLOWEST_BYTES_PER_S
+        timeout_s = settled_s(sum(map(_weight, some)))
         refused = await self._database.rows(_settling(kind, some), timeout_s=timeout_s)
         if kind is Nack or kind is Release:  # what waits again by this very attempt was given back: the answer was lost
             return [refusal for refusal in refused if refusal.held_by != refusal.delivery.fence]
@@ -201,19 +197,6 @@ class JobRenewer:
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
-
-
-def _parts(some: Sequence[Settlement]) -> Iterator[list[Settlement]]:
-    """In commits that end in time: large results, each in one of its own."""
-    part: list[Settlement] = []
-    weight = 0
-    for settlement in some:
-        weight += _weight(settlement)
-        if part and weight > AT_ONCE_BYTES:
-            yield part
-            part, weight = [], _weight(settlement)
-        part.append(settlement)
-    yield part
 
 
 def _weight(settlement: Settlement) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hanjul.drivers import lease_calls
 from hanjul.drivers.bindings import Bindings
+from hanjul.drivers.commits import SETTLED_S
 from hanjul.drivers.threaded import Transactions
 from hanjul.drivers.wakeups import Wakeups
 from hanjul.model.delivery import Delivery
@@ -27,8 +28,6 @@ CAPABILITIES = Capabilities(
     topics=Support.NATIVE,
 )
 
-SETTLED_S = 10.0
-"""How long a settlement may take before its connection counts as dead, and it is made again on another."""
 MAX_REASON = 2048
 """Of a longer reason the rest is cut off."""
 
@@ -46,7 +45,7 @@ class PostgresDriver:
     capabilities = CAPABILITIES
 
     def __init__(self, database: Database, handlers: Database, *, listen_url: str | None, poll_s: float | None = None) -> None:
-        self.database, self.handlers = database, handlers
+        self.database, self.handlers, self.listen_url = database, handlers, listen_url
         self.wakeups = Wakeups(database, listen_url, poll_s)
         self.bindings = Bindings(database, self.wakeups)
 

@@ -26,7 +26,7 @@ _log = logging.getLogger("hanjul.wakeups")
 FIRST_POLL_S = 0.05
 LISTENING_POLL_S = 5.0
 POLLING_POLL_S = 1.3
-"""The caps: where notifications arrive, and where they do not (under one query a second either way)."""
+"""The caps: where notifications arrive, and where they do not, for each kind of work (under one query a second either way)."""
 ANSWER_S = 5.0
 """How long a poll may take before its connection counts as dead."""
 
@@ -174,7 +174,7 @@ class Wakeups:
             by_ask.setdefault(self._idle[folded].ask, {})[self._idle[folded].queue] = folded
         for ask, names in by_ask.items():
             due |= {names[queue]: due_in_s for queue, due_in_s in await self._due(ask(list(names)))}
-        cap_s = self._poll_s or (LISTENING_POLL_S if self.listening else POLLING_POLL_S)
+        cap_s = self._poll_s or (LISTENING_POLL_S if self.listening else POLLING_POLL_S * len(by_ask))
         for queue in queues:
             if (idle := self._idle.get(queue)) is None:
                 continue

@@ -39,11 +39,21 @@ class Listener:
     """Listens until it is closed, and connects again whenever it has to.
 
     heard: is told the payload of each notification.  (re)connected: is told that the session is new, so that
-    notifications may have been missed and no lock is held.
+    notifications may have been missed and no lock is held.  name: what the session is called, from when it listens.
     """
 
-    def __init__(self, database: Database, url: str, heard: Callable[[str], None], connected: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        url: str,
+        heard: Callable[[str], None],
+        connected: Callable[[], None],
+        *,
+        channel: str = CHANNEL,
+        name: str | None = None,
+    ) -> None:
         self._database, self._url, self._heard, self._connected = database, url, heard, connected
+        self._channel, self._name = channel, name
         self._conn: psycopg.AsyncConnection[Any] | None = None
         self._watched: int | None = None
         self._probe = f"probe:{os.urandom(8).hex()}"
@@ -77,6 +87,10 @@ class Listener:
             await asyncio.wait({self._task})
             self._task = None  # a connect that was broken off lives on in it
         self._disconnect()
+
+    def renew(self) -> None:
+        """Give up this session for another."""
+        self._broken.set()
 
     async def run(self, call: Call[Any]) -> bool:
         """Run a call in the listening session; False if there is none right now."""
@@ -118,12 +132,14 @@ class Listener:
         self._conn = conn
         self._broken.clear()
         conn.add_notify_handler(self._notified)
-        await bounded(conn, self._execute(conn, f"listen {CHANNEL}", []), ANSWER_S)
+        await bounded(conn, self._execute(conn, f"listen {self._channel}", []), ANSWER_S)
+        if self._name is not None:
+            await bounded(conn, self._execute(conn, "select set_config('application_name', %s, false)", [self._name]), ANSWER_S)
 
     async def _is_notified(self) -> bool:
         """Whether a notification from a connection of the database arrives: through a transaction pooler none does."""
         async with self._database.connection() as other:
-            await other.execute("select pg_notify(%s, %s)", [CHANNEL, self._probe])
+            await other.execute("select pg_notify(%s, %s)", [self._channel, self._probe])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PROBE_S):
                 await self._probed.wait()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from hanjul.model.backoff import Retry
 from hanjul.model.delivery import Delivery
@@ -37,6 +37,7 @@ class ConsumerSpec:
     archive: keep acked messages in the queue's archive.
     ordered: of each group (header x-pgmq-group) one message at a time, in order; the next when it is acked or dead.
     topics: patterns of routing keys to bind the queue to, when the consumer starts.
+    max_concurrency: what its kind of work allows.
     """
 
     queue: str
@@ -50,6 +51,7 @@ class ConsumerSpec:
     ordered: bool = False
     topics: tuple[str, ...] = ()
     retry: Retry = field(default_factory=Retry)
+    max_concurrency: ClassVar[int] = MAX_CONCURRENCY
     _terms: Terms = field(init=False, repr=False)
 
     def terms(self, _delivery: Delivery[Any]) -> Terms:
@@ -58,7 +60,7 @@ class ConsumerSpec:
 
     def __post_init__(self) -> None:
         queue_name(self.queue)
-        _between("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
+        _between("concurrency", self.concurrency, 1, self.max_concurrency)
         _between("prefetch", self.prefetch, 1, MAX_PREFETCH)
         if not isinstance(self.concurrency, int) or not isinstance(self.prefetch, int):
             raise InvalidSettings(f"concurrency and prefetch must be whole numbers, not {self.concurrency!r}, {self.prefetch!r}")
