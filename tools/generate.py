@@ -11,7 +11,7 @@ TWINS = {"postgres/database.py": "postgres/database_sync.py", "queues/client.py"
          "jobs/schedules.py": "jobs/schedules_sync.py", "net/client.py": "net/client_sync.py"}  # fmt: skip
 
 WORDS = {
-    "AsyncConnectionPool": "ConnectionPool",
+    "AsyncPool": "Pool",
     "AsyncConnection": "Connection",
     "AsyncIterator": "Iterator",
     "AbstractAsyncContextManager": "AbstractContextManager",

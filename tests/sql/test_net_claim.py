@@ -551,3 +551,13 @@ def test_a_secret_that_cannot_be_is_refused_and_never_shown(db, name, value, hos
 def test_rotating_what_is_not_there_is_refused(db):
     with pytest.raises(psycopg.errors.NoDataFound, match="there is no secret 'key'"):
         db.run("select net.rotate_secret('key', 'two')")
+
+
+@pytest.mark.parametrize("how", ["retry", "release"])
+def test_what_was_given_back_is_not_its_old_holders_any_more(db, ask, how):
+    request_id = ask(max_attempts=3)
+    [claimed] = claim(db)
+    end(db, claimed, how=how, delay_s=0, error="no")
+
+    assert end(db, claimed) == [(*claimed, 1)]
+    assert db.rows("select id, claim, held_by from net.extend_requests(%s, %s, 5)", [request_id], [claimed[1]]) == [(*claimed, 1)]

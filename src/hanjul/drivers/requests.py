@@ -136,7 +136,8 @@ class RequestSource:
         answers = _encode([_told(delivery, outcome) for delivery, outcome in part]).decode()
         try:
             call = request_calls.settle(requests, answers)
-            return await self._database.rows(call, timeout_s=settled_s(sum(map(_weight, part))))
+            refused = await self._database.rows(call, timeout_s=settled_s(sum(map(_weight, part))))
+            return _late(part, refused)
         except BadInput as error:
             request, outcome = part[0]
             if len(part) == 1 and (not isinstance(request, Request) or request.answer is None or request.answer.headers is None):
@@ -224,6 +225,12 @@ def _told(delivery: Delivery[Any], outcome: object) -> dict[str, Any]:
     elif isinstance(outcome, Reject):
         told |= {"how": "error", "error": answer.error or storable(outcome.reason)}
     return told
+
+
+def _late(part: Sequence[Settlement], refused: Sequence[Refusal]) -> list[Refusal]:
+    """The refusals that came too late. What waits again by this very claim was given back: the answer was lost."""
+    given_back = {delivery for delivery, outcome in part if isinstance(outcome, Nack | Release)}
+    return [one for one in refused if not (one.delivery in given_back and one.held_by == one.delivery.fence)]
 
 
 def _weight(settlement: Settlement) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from hanjul.model.delivery import Delivery
+from hanjul.model.payload import decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +93,8 @@ class Request(Delivery[Any]):
         self.sign_with, self.webhook, self.options = sign_with, webhook, options or {}
         self.secrets = secrets or {}
         self.answer: Answer | None = None
+
+    @property
+    def body(self) -> Any:
+        """The payload as JSON, as the type that a handler asks for; raises InvalidMessage if it is none."""
+        return decoded(None if self.payload is None else self.payload.decode(errors="replace"), self._into)

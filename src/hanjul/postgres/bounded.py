@@ -15,6 +15,7 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.errors import ConnectionTimeout, QueryCanceled
 from psycopg.waiting import wait, wait_async
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from hanjul.model.errors import ConnectionLost
 
@@ -99,6 +100,24 @@ class BoundedAsyncConnection(_Bounded, psycopg.AsyncConnection[Any]):
         except BaseException:
             self.pgconn.finish()
             raise
+
+
+class AsyncPool(AsyncConnectionPool[BoundedAsyncConnection]):
+    """A pool for asyncio."""
+
+    async def getconn(self, timeout: float | None = None) -> BoundedAsyncConnection:
+        """A connection. Before Python 3.12 asyncio.wait_for loses a cancellation that comes together with one; not here."""
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
+        conn = await super().getconn(timeout)
+        if task is not None and task.cancelling() > cancelled:
+            await self.putconn(conn)
+            raise asyncio.CancelledError
+        return conn
+
+
+class Pool(ConnectionPool[BoundedConnection]):
+    """A pool for threads."""
 
 
 async def bounded(conn: psycopg.AsyncConnection[Any], work: Coroutine[Any, Any, T], timeout_s: float) -> T:

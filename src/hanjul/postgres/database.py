@@ -6,12 +6,11 @@ from time import monotonic
 from typing import Any, Self, TypeVar
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
 
 from hanjul.model.call import Call, percent
 from hanjul.model.errors import ConnectionLost, HanjulError, InvalidSettings, Unavailable
 from hanjul.postgres.borrowed import rows_on
-from hanjul.postgres.bounded import BoundedAsyncConnection
+from hanjul.postgres.bounded import AsyncPool, BoundedAsyncConnection
 from hanjul.postgres.conninfo import conninfo, without_password
 from hanjul.postgres.errors import translate
 
@@ -36,7 +35,7 @@ class Database:
         self._timeout_s = timeout_s
         self._missing: set[str] = set()
         self._how: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
-        self._pool: AsyncConnectionPool[BoundedAsyncConnection] = AsyncConnectionPool(
+        self._pool: AsyncPool = AsyncPool(
             conninfo(url),
             connection_class=BoundedAsyncConnection,
             min_size=1,

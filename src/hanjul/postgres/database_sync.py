@@ -6,12 +6,11 @@ from time import monotonic
 from typing import Any, Self, TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool
 
 from hanjul.model.call import Call, percent
 from hanjul.model.errors import ConnectionLost, HanjulError, InvalidSettings, Unavailable
 from hanjul.postgres.borrowed import rows_on_sync
-from hanjul.postgres.bounded import BoundedConnection
+from hanjul.postgres.bounded import BoundedConnection, Pool
 from hanjul.postgres.conninfo import conninfo, without_password
 from hanjul.postgres.errors import translate
 
@@ -36,7 +35,7 @@ class DatabaseSync:
         self._timeout_s = timeout_s
         self._missing: set[str] = set()
         self._how: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
-        self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
+        self._pool: Pool = Pool(
             conninfo(url),
             connection_class=BoundedConnection,
             min_size=1,

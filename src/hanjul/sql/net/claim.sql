@@ -174,7 +174,7 @@ begin
     with kept as (
         update net.http_request_queue r set locked_until = clock_timestamp() + make_interval(secs => lease_s)
         from unnest(ids, extend_requests.claims) g (id, claim)
-        where r.id = g.id and r.claims = g.claim and r.finished is null
+        where r.id = g.id and r.claims = g.claim and r.finished is null and r.locked_until is not null
         returning r.id)
     select coalesce(array_agg(k.id), '{}') into ours from kept k;
     return query

@@ -6,7 +6,8 @@
 --                release: given back unsent, due again in delay_s; error says why; no attempt is charged.
 --   status_code, content_type, headers, content, body (base64), truncated, timed_out, error    the answer, or why there is none
 --   duration_ms, dns_ms, connect_ms, first_byte_ms, remote_address, response_bytes            the attempt
--- Those that came too late: they are held by another claim (held_by), or (null) have ended. They change nothing.
+-- Those that came too late: they are held by another claim (held_by), or (null) have ended; or wait again since they were
+-- settled by this very claim (held_by = claim): the answer was lost. They change nothing.
 -- Locks: the requests, by id.
 create or replace function net.settle_requests(answers json)
 returns table (id bigint, claim integer, held_by integer) language plpgsql
@@ -30,7 +31,7 @@ begin
             remote_address text, response_bytes bigint)),
     ours as materialized (
         select r.id, r.give_up_at from net.http_request_queue r
-        where r.id in (select g.id from given g) and r.finished is null
+        where r.id in (select g.id from given g) and r.finished is null and r.locked_until is not null  -- null: settled by this very claim
           and exists (select from given g where g.id = r.id and g.claim = r.claims)
         order by r.id for update),
     judged as materialized (
