@@ -90,7 +90,8 @@ async def test_what_a_request_says_arrives_as_it_was_said(harness: RequestHarnes
     await harness.ask("select net.set_secret('key', 'value', array['localhost'])")
     await harness.ask(
         "insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds, max_attempts, retry, ordering_key,"
-        " idempotency_key, sign_with, webhook, options) values ('post', 'http://localhost/', %s, %s, 7, 3, %s, 'o', 'i', 'key', 'w', %s)",
+        " idempotency_key, sign_with, webhook, options)"
+        " values ('post', 'http://localhost/', %s, %s, 7, 3, %s, 'o', 'i', 'key', 'w', %s)",
         '{"A": "${secret:key} ${secret:none}", "B": 5}', b"a\0b", '{"max_attempts": 3}', '{"max_redirects": 0}',
     )  # fmt: skip
 
