@@ -8,7 +8,8 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "src" / "hanjul"
 TWINS = {"postgres/database.py": "postgres/database_sync.py", "queues/client.py": "queues/client_sync.py",
          "queues/topics.py": "queues/topics_sync.py", "jobs/client.py": "jobs/client_sync.py",
-         "jobs/schedules.py": "jobs/schedules_sync.py", "net/client.py": "net/client_sync.py"}  # fmt: skip
+         "jobs/schedules.py": "jobs/schedules_sync.py", "net/client.py": "net/client_sync.py",
+         "net/webhooks.py": "net/webhooks_sync.py"}  # fmt: skip
 
 WORDS = {
     "AsyncPool": "Pool",
@@ -30,6 +31,7 @@ WORDS = {
     "Schedules": "SchedulesSync",
     "Jobs": "JobsSync",
     "Http": "HttpSync",
+    "Webhooks": "WebhooksSync",
     "RequestHandle": "RequestHandleSync",
     "pace": "pace_sync",
 }
@@ -40,6 +42,7 @@ PHRASES = [
     (r" (\w+)\.py is made from this file\.", r""),
     (r"from hanjul\.queues\.topics import", "from hanjul.queues.topics_sync import"),
     (r"from hanjul\.jobs\.schedules import", "from hanjul.jobs.schedules_sync import"),
+    (r"from hanjul\.net\.webhooks import", "from hanjul.net.webhooks_sync import"),
 ]
 
 

@@ -46,7 +46,15 @@ if TYPE_CHECKING:
     from hanjul.net.client import Http, RequestHandle
     from hanjul.net.client_sync import HttpSync, RequestHandleSync
     from hanjul.net.outgoing import HttpRequest, HttpRetry
-    from hanjul.net.rows import AttemptRecord, RequestCounts, RequestLine, RequestRecord, ResponseRecord
+    from hanjul.net.rows import (
+        AttemptRecord,
+        NewWebhook,
+        RequestCounts,
+        RequestLine,
+        RequestRecord,
+        ResponseRecord,
+        WebhookRecord,
+    )
     from hanjul.postgres.database_sync import DatabaseSync
     from hanjul.queues.client_sync import QueuesSync
 
@@ -90,6 +98,7 @@ __all__ = [
     "MessageTooLarge",
     "Metrics",
     "Nack",
+    "NewWebhook",
     "NotFound",
     "Once",
     "PermissionDenied",
@@ -115,6 +124,7 @@ __all__ = [
     "Settings",
     "Unavailable",
     "Unique",
+    "WebhookRecord",
     "WorkerRecord",
     "connect",
     "connect_http",
@@ -141,6 +151,7 @@ _ON_DEMAND = {
     "JobRecord": "hanjul.jobs.rows",
     "Jobs": "hanjul.jobs.client",
     "JobsSync": "hanjul.jobs.client_sync",
+    "NewWebhook": "hanjul.net.rows",
     "Once": "hanjul.jobs.rows",
     "ProcessingJob": "hanjul.jobs.rows",
     "QueueStatus": "hanjul.jobs.rows",
@@ -152,6 +163,7 @@ _ON_DEMAND = {
     "RequestRecord": "hanjul.net.rows",
     "ResponseRecord": "hanjul.net.rows",
     "Unique": "hanjul.jobs.rows",
+    "WebhookRecord": "hanjul.net.rows",
     "WorkerRecord": "hanjul.jobs.rows",
 }
 

@@ -21,6 +21,7 @@ from hanjul.net.rows import (
     ResponseRecord,
     SecretRecord,
 )
+from hanjul.net.webhooks import Webhooks
 from hanjul.outbox import Outbox
 from hanjul.pacing import pace
 
@@ -62,6 +63,7 @@ class Http:
 
     def __init__(self, database: Database, *, max_body_bytes: int = 16 << 20) -> None:
         self._database, self._max_body_bytes = database, max_body_bytes
+        self.webhooks = Webhooks(database)
         self._outbox = Outbox(database, lambda _line, requests: calls.http_request_many(requests))
 
     async def open(self) -> None:

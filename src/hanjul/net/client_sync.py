@@ -21,6 +21,7 @@ from hanjul.net.rows import (
     ResponseRecord,
     SecretRecord,
 )
+from hanjul.net.webhooks_sync import WebhooksSync
 from hanjul.outbox import OutboxSync
 from hanjul.pacing import pace_sync
 
@@ -62,6 +63,7 @@ class HttpSync:
 
     def __init__(self, database: DatabaseSync, *, max_body_bytes: int = 16 << 20) -> None:
         self._database, self._max_body_bytes = database, max_body_bytes
+        self.webhooks = WebhooksSync(database)
         self._outbox = OutboxSync(database, lambda _line, requests: calls.http_request_many(requests))
 
     def open(self) -> None:

@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -172,3 +172,54 @@ class HttpSetting(msgspec.Struct, frozen=True):
     value: str | None
     source: str
     says: str
+
+
+class NewWebhook(msgspec.Struct, frozen=True):
+    """A webhook that was created.  signed_with: the secret's name.  signing_secret: its value, if it was made now."""
+
+    name: str
+    signed_with: str
+    signing_secret: str | None
+
+
+class WebhookRecord(msgspec.Struct, frozen=True):
+    """A webhook, and how it stands.  table: None: it is gone.  state: active, paused or disabled.  pending: requests not ended.
+
+    failing_since: no success since then; None: it does not fail.  failures: attempts since then, exact up to ten.
+    """
+
+    name: str
+    table: str | None
+    events: Sequence[str]
+    columns: Sequence[str] | None
+    condition: str | None
+    url: str
+    headers: Mapping[str, Any]
+    timeout_ms: int
+    retry: Mapping[str, Any]
+    ordering: Sequence[str]
+    secret: str
+    disable_after: timedelta
+    state: Literal["active", "paused", "disabled"]
+    state_why: str | None
+    state_since: datetime
+    pending: int
+    failing_since: datetime | None
+    failures: int
+    last_success_at: datetime | None
+    last_failure_at: datetime | None
+    last_status_code: int | None
+    last_error: str | None
+    created_by: str
+    created_at: datetime
+
+
+class WebhookEvent(msgspec.Struct, frozen=True):
+    """What became of a webhook: created, paused, disabled, resumed, secret rotated, dropped; and why."""
+
+    id: int
+    at: datetime
+    webhook: str
+    what: str
+    why: str | None
+    created_by: str

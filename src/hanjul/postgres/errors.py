@@ -28,6 +28,8 @@ from hanjul.model.errors import (
 _MISSING_QUEUE = re.compile(r'relation "pgmq\.[qa]_(.*)" does not exist')
 _MISSING_JOB = re.compile(r"job (\S+) does not exist")
 _MISSING_REQUEST = re.compile(r"there is no request (\S+)")
+_NO_SUCH = re.compile(r"there is no |webhook .* does not exist$")
+_NO_TABLE = re.compile(r'relation "[^\n]*" does not exist$')
 _OURS = re.compile(r"\b(pgmq|hanjul)\b|\bnet\.|schema \"net\"")
 _MISSING_SCHEMA = (
     "{text}: the schema is not installed, or pgmq's own, which lacks this; see `hanjul migrate status`, run `hanjul migrate`"
@@ -40,7 +42,7 @@ _SAFE_TO_REPEAT = {
     "53100": "disk full",
     "53200": "out of memory",
 }
-_BAD_VALUE = {"22003", "22008", "2201W", "2201X", "22004", "23502", "22023", "22021", "22P03", "42725", "42804"}
+_BAD_VALUE = {"22003", "22008", "2201W", "2201X", "22004", "23502", "22023", "22021", "22P03", "42725", "42804", "42809"}
 
 
 def translate(error: Exception) -> HanjulError:
@@ -94,6 +96,8 @@ def _is_connection_loss(error: Exception, state: str) -> bool:
 def _missing_relation(text: str) -> HanjulError:
     if found := _MISSING_QUEUE.search(text):
         return QueueNotFound(found[1])
+    if _NO_TABLE.fullmatch(text) and not _OURS.search(text):  # a name that was given; what a statement misses, it quotes
+        return NotFound(text)
     return _missing_schema(text)
 
 
@@ -117,7 +121,13 @@ def _missing(text: str) -> HanjulError:
         return JobNotFound(found[1])
     if found := _MISSING_REQUEST.match(first):
         return RequestNotFound(found[1])
-    return NotFound(first) if first.startswith("there is no ") else DatabaseFailure(text)
+    return NotFound(first) if _NO_SUCH.match(first) else DatabaseFailure(text)
+
+
+def _taken(text: str) -> HanjulError:
+    if text.startswith("unique key "):
+        return JobConflict(text)
+    return BadInput(text) if text.startswith("there is a webhook ") else DatabaseFailure(text)
 
 
 _BY_STATE: dict[str, Callable[[str], HanjulError]] = {
@@ -127,10 +137,11 @@ _BY_STATE: dict[str, Callable[[str], HanjulError]] = {
     "42704": lambda text: BadInput(text) if text.startswith("there is no setting ") else _missing_schema(text),
     "42501": PermissionDenied,
     "P0001": _raised,
+    "42703": lambda text: (BadInput if text.startswith(("ordering: ", "columns: ")) else DatabaseFailure)(text),
     "P0002": _missing,
     "55000": lambda text: InvalidStatus(text) if text.startswith(("job ", "request ", "webhook ")) else DatabaseFailure(text),
     "XX000": lambda text: BadInput(text) if text.startswith("invalid URL ") else DatabaseFailure(text),
-    "23505": lambda text: JobConflict(text) if text.startswith("unique key ") else DatabaseFailure(text),
+    "23505": _taken,
     "22P02": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store: {text}"),
     "22P05": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store (\\u0000 has no place in it): {text}"),
     "54000": lambda text: InvalidMessage(f"too large for PostgreSQL: {text}"),

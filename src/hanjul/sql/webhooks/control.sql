@@ -57,8 +57,8 @@ begin
 end
 $$;
 
--- list_webhooks(): those that the caller may see, by name. table: null if it is gone.  pending: requests that have not ended, counted up
--- to 100,000.  failing_since: no success since then.
+-- list_webhooks(): those that the caller may see, by name, without credentials. table: null if it is gone.  pending: requests that
+-- have not ended, counted up to 100,000.  failing_since: no success since then.
 create or replace function hanjul.list_webhooks()
 returns table (
     name text, "table" text, events text[], columns text[], condition text, url text, headers jsonb, timeout_ms integer, retry jsonb, ordering text[],
@@ -66,7 +66,8 @@ returns table (
     last_success_at timestamptz, last_failure_at timestamptz, last_status_code integer, last_error text, created_by text, created_at timestamptz)
 language sql stable set search_path = pg_catalog, pg_temp as $$
     select w.name, (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = w.tab),
-           w.events, w.columns, w.condition, w.url, w.headers, w.timeout_ms, w.retry, w.ordering, w.secret, w.disable_after,
+           w.events, w.columns, w.condition, net.hidden_url(w.url), net.hidden_headers(w.headers), w.timeout_ms,
+           w.retry, w.ordering, w.secret, w.disable_after,
            w.state, w.state_why, w.state_since,
            (select count(*) from (select from net.http_request_queue r where r.webhook = w.name and r.finished is null limit 100000) p),
            w.failing_since, w.failures, w.last_success_at, w.last_failure_at, w.last_status_code, w.last_error, w.created_by::text, w.created_at
