@@ -210,3 +210,39 @@ def test_secrets_come_from_a_pipe_or_are_made_and_are_never_shown(cli: Run, send
     assert (secret["name"], secret["hosts"], "value" in secret) == ("crm", ["a.example"], False)
     assert cli("net", "secret", "drop", "crm", "--yes").stdout == "secret crm is dropped\n"
     assert cli("net", "secret", "drop", "crm", "--yes").returncode == 4
+
+
+def test_a_webhook_is_made_tested_paused_and_dropped(cli: Run, sender: Sender) -> None:
+    sender.sql.execute("create table orders (id bigint primary key, paid boolean)")
+
+    made = cli("net", "webhook", "create", "orders", "insert,update", URL, "-H", "X-A: b", "--no-order", "--attempts", "3")
+    tested = cli("net", "webhook", "test", "orders_insert_update").stdout.strip()
+    cli("net", "webhook", "pause", "orders_insert_update", "--reason", "receiver moves")
+    [webhook] = asked(cli, "webhook", "list")
+    cli("net", "webhook", "resume", "orders_insert_update")
+    rotated = cli("net", "webhook", "rotate", "orders_insert_update")
+
+    assert made.stdout.startswith("webhook orders_insert_update is there; try it: hanjul net webhook test orders_insert_update")
+    assert "whsec_" in made.stdout
+    assert asked(cli, "show", tested)["request"]["sign_with"] == webhook["secret"]
+    assert (webhook["url"], webhook["state"], webhook["state_why"], webhook["ordering"]) == (URL, "paused", "receiver moves", [])
+    assert (webhook["headers"]["X-A"], webhook["retry"]["max_attempts"]) == ("b", 3)
+    assert rotated.stdout.startswith("whsec_")
+    assert "resumed" in [event["what"] for event in asked(cli, "webhook", "events")]
+    assert cli("net", "webhook", "drop", "orders_insert_update", "--yes").returncode == 0
+    assert cli("net", "webhook", "list").stderr == "no webhooks: hanjul net webhook create TABLE EVENTS URL\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["create", "none", "insert", URL], 4, 'relation "none" does not exist'),
+        (["create", "pg_stat_activity", "insert", URL], 2, "pg_stat_activity"),
+        (["test", "none"], 4, "webhook 'none' does not exist"),
+        (["drop", "none", "--yes"], 4, "webhook 'none' does not exist"),
+    ],
+)
+def test_webhooks_that_cannot_be_are_refused(cli: Run, arguments: list[str], code: int, words: str) -> None:
+    answer = cli("net", "webhook", *arguments)
+
+    assert (answer.returncode, words in answer.stderr) == (code, True), answer.stderr

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from hanjul.cli.input import json_text
+from hanjul.cli.input import json_text, pairs
 from hanjul.cli.net_answer import show_answer, wait_for
 from hanjul.cli.net_setup import config, secret
+from hanjul.cli.net_webhooks import webhook
 from hanjul.cli.output import as_json, plain, print_json, print_table, show
 from hanjul.clients import connect_http_sync
 from hanjul.model.errors import BadInput
@@ -35,6 +36,7 @@ def net() -> None:
 
 net.add_command(config)
 net.add_command(secret)
+net.add_command(webhook)
 
 
 def _asking(command: Callable[..., None]) -> Callable[..., None]:
@@ -223,7 +225,7 @@ def _send(
     **how: Any,
 ) -> None:
     retry = None if attempts is None else HttpRetry(max_attempts=attempts)
-    how |= {"headers": _pairs("-H", headers, ":"), "params": _pairs("--param", params, "="), "retry": retry}
+    how |= {"headers": pairs("-H", headers, ":"), "params": pairs("--param", params, "="), "retry": retry}
     with connect_http_sync() as http:
         handle = http.request(method, url, **body, **how)
         if no_wait:
@@ -238,16 +240,6 @@ def _body(json: str | None, text: str | None, file: Any) -> dict[str, Any]:
     if file is not None:
         return {"data": file.read()}
     return {"text": text} if text is not None else {} if json is None else {"json": json_text("the body", json)}
-
-
-def _pairs(option: str, given: Sequence[str], separator: str) -> dict[str, str]:
-    pairs = {}
-    for one in given:
-        name, found, value = one.partition(separator)
-        if not found or not name.strip():
-            raise BadInput(f"{option} {one!r}: it takes NAME{separator}{' ' if separator == ':' else ''}VALUE")
-        pairs[name.strip()] = value.strip() if separator == ":" else value
-    return pairs
 
 
 def _print_fields(record: RequestRecord | ResponseRecord, fields: Sequence[str]) -> None:
