@@ -168,7 +168,7 @@ def _parenthesised(text: str, start: int) -> str:
 def _sql_function(arguments: str) -> SqlFunction:
     types, optional = [], set()
     for argument in re.split(r",(?![^(]*\))", _QUOTED.sub("''", arguments)):
-        if not argument.strip():
+        if not argument.strip() or argument.split()[0].lower() == "out":
             continue
         declared, default, _ = re.sub(r"\s+(default|=)\s+", "\0", argument, count=1, flags=re.IGNORECASE).partition("\0")
         name, type_ = _argument(declared.strip())

@@ -47,6 +47,7 @@ hanjul.add_command(database.sql)
 hanjul.add_command(queues.queue)
 hanjul.add_command(jobs.jobs)
 hanjul.add_command(net.net)
+net.net.add_command(serve.http_worker)
 hanjul.add_command(doctor.doctor)
 hanjul.add_command(demo.demo)
 
