@@ -25,8 +25,7 @@ def roles(db, connect):
         role = f"{name}_of_{database}"
         db.run(f"create role {role}")
         if as_what:
-            db.run("select hanjul._give_webhook_rights(%s, %s)", role, as_what)
-            db.run(f"grant usage on schema net to {role}; grant select on net.http_request_queue to {role}")
+            db.run("select net.grant_http(%s, %s)", role, as_what)
         sessions[name] = connect()
         sessions[name].role = role
     db.run(f"create schema app; grant usage, create on schema app to {sessions['owner'].role}, {sessions['other'].role}")
@@ -93,8 +92,6 @@ def test_only_its_creator_and_admins_see_and_change_a_webhook(roles, refused):
 def test_who_sends_writes_down_how_a_webhook_fares_and_nothing_else(db, roles, refused):
     roles.owner.run(CREATE)
     roles.owner.run("insert into numbers values (1)")
-    db.run(f"grant select, update on net.http_request_queue to {roles.sender.role}")
-    db.run(f"grant execute on all functions in schema net to {roles.sender.role}")
 
     roles.owner.run(OWN.format("pause_webhook"))
     assert roles.sender.rows("select * from net.claim_requests(9, 60)") == []
@@ -135,6 +132,26 @@ def test_a_trigger_of_ones_own_does_not_speak_for_somebody_elses_webhook(db, rol
     roles.other.run("insert into mine values (1)")
 
     assert db.rows("select * from net.http_request_queue") == []
+
+
+def test_the_secret_of_a_webhook_signs_nothing_else(roles, refused):
+    roles.owner.run(CREATE)
+
+    with refused("22023", "secret 'webhook_1' belongs to a webhook, and signs nothing else"):
+        roles.other.run(f"select net.http_request('POST', '{URL}', 'forged', sign_with => 'webhook_1')")
+    with refused("42501"):
+        columns = "method, url, timeout_milliseconds, sign_with"
+        roles.other.run(f"insert into net.http_request_queue ({columns}) values ('POST', '{URL}', 1, 'webhook_1')")
+
+
+def test_what_is_revoked_is_gone(db, roles, refused):
+    roles.owner.run(CREATE)
+    db.run("select net.revoke_http(%s)", roles.owner.role)
+
+    with refused("42501"):
+        roles.owner.run(OWN.format("pause_webhook"))
+    roles.writer.run("insert into numbers values (1)")
+    assert db.one("select count(*) from net.http_request_queue") == 1
 
 
 def test_who_writes_the_table_does_not_choose_what_is_sent(db, roles):

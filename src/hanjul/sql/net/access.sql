@@ -16,6 +16,7 @@ begin
         execute format('grant execute on all functions in schema hanjul to %I', role);
     end if;
     perform net._give_http_rights(role, as_what);
+    perform hanjul._give_webhook_rights(role, as_what);
 end
 $$;
 
@@ -28,6 +29,7 @@ begin
     execute format('revoke all on all sequences in schema net from %I', role);
     execute format('revoke all on all functions in schema net from %I', role);
     execute format('revoke all on schema net from %I', role);
+    perform hanjul._take_webhook_rights(role);
 end
 $$;
 
@@ -136,7 +138,7 @@ end
 $$;
 
 -- _make_policies(): who sees which rows. What is inserted directly is checked as http_request does it, and takes no id that
--- the sequence has still to give.
+-- the sequence has still to give, nor the signature of a webhook.
 create or replace function net._make_policies()
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -144,6 +146,7 @@ begin
         using (enqueued_by = current_user or (select has_table_privilege('net.http_request_queue', 'update')))
         with check ((select has_table_privilege('net.http_request_queue', 'update'))
                     or enqueued_by = current_user and id <= pg_sequence_last_value('net.http_request_queue_id_seq')
+                       and (sign_with is null or sign_with !~ '^webhook_[0-9]+$')
                        and (retry is null and options is null and max_attempts = 1 or net._may_be_enqueued(retry, max_attempts, options)));
     create policy own_rows on net._http_response
         using (enqueued_by = current_user or (select has_table_privilege('net.http_request_queue', 'update')));

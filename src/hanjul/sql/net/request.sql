@@ -143,6 +143,7 @@ return case
     when length(ordering_key) not between 1 and 500 then format('ordering_key must have 1 to 500 characters, not %s', length(ordering_key))
     when not not_before between '2000-01-01' and now() + interval '10 years'
          then format('not_before must lie between the year 2000 and ten years from now, not at %L', not_before)
+    when sign_with ~ '^webhook_[0-9]+$' then format('secret %L belongs to a webhook, and signs nothing else', sign_with)
     when length(sign_with) = 0 then 'sign_with must be the name of a secret, not an empty text'
 end;
 
