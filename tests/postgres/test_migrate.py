@@ -304,3 +304,59 @@ def test_each_function_file_stands_on_its_own(dsn: str) -> None:
     for file in functions():
         with psycopg.connect(dsn) as conn:
             conn.execute(file.text.encode())
+
+
+@pytest.fixture
+def beside_pg_net(empty_dsn: str) -> str:
+    """A database with a schema net of somebody else's, as pg_net makes it."""
+    _run(
+        empty_dsn,
+        "create schema net; create table net.http_request_queue (id bigint);"
+        "create function net.http_get(url text) returns bigint language sql as 'select 7::bigint'",
+    )
+    return empty_dsn
+
+
+IN_NET = IN_PGMQ.replace("= 'pgmq'", "= 'net'")
+
+
+def test_where_pg_net_is_in_charge_its_schema_is_left_alone_and_the_plan_says_so(beside_pg_net: str) -> None:
+    before = _run(beside_pg_net, IN_NET)
+    told = plan(beside_pg_net)
+
+    done = migrate(beside_pg_net)
+    again = migrate(beside_pg_net)
+
+    assert _run(beside_pg_net, IN_NET) == before
+    assert [step.foreign for step in (told, done, again)] == [{"net"}] * 3
+    assert {step.migration.schema for step in again.steps if step.state == "left to pg_net"} == {"net"}
+    assert again.pending == []
+    assert again.is_current
+
+
+async def test_messages_and_jobs_work_beside_pg_net(beside_pg_net: str) -> None:
+    migrate(beside_pg_net)
+
+    async with Queues(Database(beside_pg_net)) as queues:
+        await queues.create("mail")
+        assert await queues.send("mail", 1) == 1
+    assert _run(beside_pg_net, "select hanjul.enqueue_job('k') is not null") == [(True,)]
+
+
+def test_beside_both_extensions_both_schemas_are_left_alone(theirs: str) -> None:
+    _run(theirs, "create schema net; create function net.wake() returns void language sql as ''")
+
+    done = migrate(theirs)
+
+    assert done.foreign == {"pgmq", "net"}
+    assert {step.state for step in done.steps} == {"left to pgmq", "left to pg_net", "pending"}
+
+
+def test_after_pg_net_has_left_a_migrate_takes_its_schema_over(beside_pg_net: str) -> None:
+    migrate(beside_pg_net)
+    _run(beside_pg_net, "drop schema net cascade")
+
+    done = migrate(beside_pg_net)
+
+    assert {step.schema for step in done.pending} == {"net"}
+    assert _run(beside_pg_net, "select net.http_get('http://x/')") == [(1,)]

@@ -5,13 +5,16 @@
 create or replace function net._http_collect_response(request_id bigint, async boolean default true)
 returns net.http_response_result language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
+    request record;
     answer net._http_response;
     response net.http_response;
+    why text;
 begin
     if async is false then
         perform net._await_response(request_id);
     end if;
-    if net._is_pending(request_id) then
+    select q.status, q.error_msg, q.finished is null as is_pending into request from net.http_request_queue q where q.id = request_id;
+    if request.is_pending then
         return ('PENDING', 'request is pending', null)::net.http_response_result;
     end if;
     select r.* into answer from net._http_response r where r.id = request_id order by r.created desc limit 1;
@@ -21,8 +24,9 @@ begin
     if answer.status_code is not null then
         response := (answer.status_code, answer.headers, answer.content);
     end if;
-    if answer.error_msg is not null then
-        return ('ERROR', answer.error_msg, response)::net.http_response_result;
+    why := coalesce(answer.error_msg, case when request.status = 'ERROR' then request.error_msg end);  -- that its policy is not content with
+    if why is not null then
+        return ('ERROR', why, response)::net.http_response_result;
     end if;
     return ('SUCCESS', 'ok', response)::net.http_response_result;
 end

@@ -122,9 +122,9 @@ begin
     for r in select e.value as v from jsonb_array_elements(requests) with ordinality e (value, n) order by e.n loop
         return next net.http_request(
             r.v ->> 'method', r.v ->> 'url', r.v ->> 'body', nullif(r.v -> 'json_body', 'null'), decode(r.v ->> 'bytes', 'base64'),
-            nullif(r.v -> 'params', 'null'), nullif(r.v -> 'headers', 'null'), coalesce((r.v ->> 'timeout_milliseconds')::integer, 5000),
-            nullif(r.v -> 'retry', 'null'), r.v ->> 'idempotency_key', r.v ->> 'ordering_key', (r.v ->> 'not_before')::timestamptz,
-            r.v ->> 'sign_with', nullif(r.v -> 'options', 'null'));
+            coalesce(nullif(r.v -> 'params', 'null'), '{}'), coalesce(nullif(r.v -> 'headers', 'null'), '{}'),
+            coalesce((r.v ->> 'timeout_milliseconds')::integer, 5000), nullif(r.v -> 'retry', 'null'), r.v ->> 'idempotency_key',
+            r.v ->> 'ordering_key', (r.v ->> 'not_before')::timestamptz, r.v ->> 'sign_with', nullif(r.v -> 'options', 'null'));
     end loop;
 end
 $$;
