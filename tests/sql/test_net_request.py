@@ -51,8 +51,10 @@ def test_the_short_forms(db):
         ("'GET', 'http://x', timeout_milliseconds => -1", "22023", "timeout_milliseconds must be 0 (none) or more, not -1"),
         ("'GET', 'http://x', 'a', '1'", "22023", "body, json_body and bytes exclude one another"),
         ("'GET', 'http://x', 'a', bytes => ''", "22023", "body, json_body and bytes exclude one another"),
-        ("'GET', 'http://x', idempotency_key => ''", "22023", "idempotency_key must be 1 to 255 printable ASCII characters, not ''"),
-        ("'GET', 'http://x', idempotency_key => 'é'", "22023", "idempotency_key must be 1 to 255 printable ASCII characters, not 'é'"),
+        ("'GET', 'http://x', idempotency_key => ''", "22023",
+         "idempotency_key must be 1 to 255 printable ASCII characters, not ''"),
+        ("'GET', 'http://x', idempotency_key => 'é'", "22023",
+         "idempotency_key must be 1 to 255 printable ASCII characters, not 'é'"),
         ("'GET', 'http://x', idempotency_key => repeat('k', 256)", "22023", None),
         ("'GET', 'http://x', ordering_key => ''", "22023", "ordering_key must have 1 to 500 characters, not 0"),
         ("'GET', 'http://x', ordering_key => repeat('k', 501)", "22023", "ordering_key must have 1 to 500 characters, not 501"),
@@ -105,12 +107,13 @@ def test_a_body_of_exactly_64_mib_is_fine(db):
 
 
 def test_what_a_request_asks_for_is_stored(db):
-    db.run("""select net.http_request('GET', 'http://x', ordering_key => 'o', not_before => now() + interval '1 h', sign_with => 's',
-                                      headers => '{"Authorization": "Bearer ${secret:crm}"}', options => '{"max_redirects": 0}')""")
+    db.run("""select net.http_request('GET', 'http://x', ordering_key => 'o', not_before => now() + interval '1 h',
+                                      sign_with => 's', headers => '{"Authorization": "Bearer ${secret:crm}"}',
+                                      options => '{"max_redirects": 0}')""")
 
     [(held, *stored)] = db.rows(
-        "select next_attempt_at - now() > interval '59 min', ordering_key, sign_with, options, headers, retry, give_up_at, max_attempts "
-        "from net.http_request_queue"
+        "select next_attempt_at - now() > interval '59 min', ordering_key, sign_with, options, headers, retry, give_up_at, "
+        "max_attempts from net.http_request_queue"
     )
 
     assert held

@@ -62,14 +62,17 @@ INVALID = {
     "Bad scheme": ["", "x", "/a", "//x/a", " http://x/", "\nhttp://x/", "://x", "1http://x/", "?a"],
     "Unsupported number of slashes following scheme": ["http:x", "http:", "http:////x/"],
     "No host part in the URL": ["http://", "http:///", "http://?a", "http://#a", "http://user@/", "http://:80/"],
-    "Bad hostname": ["http://a b/", "http://a@b@c/", "http://a\tb/", "http://a\nb/", "http://a<b/", "http://a%20b/", "http://x\\y/", "http://a;b/"],
+    "Bad hostname": [
+        "http://a b/", "http://a@b@c/", "http://a\tb/", "http://a\nb/", "http://a<b/", "http://a%20b/", "http://x\\y/", "http://a;b/",
+    ],
     "Bad IPv6 address": ["http://[]/", "http://[::1/", "http://[x]/", "http://[127.0.0.1]/", "http://[1:2:3:4:5:6:7:8:9]/"],
     "Bad path": ["http://x/a b", "http://x/a\nb", "http://x/ ", "http://x/a\x7f"],
     "Bad query": ["http://x/?a b", "http://x/?a\r\nb"],
     "Bad fragment": ["http://x/#a b"],
     "Bad login part": ["http://a b@x/"],
     "Port number was not a decimal number between 0 and 65535": [
-        "http://x:65536/", "http://x:a/", "http://x:-1/", "http://x:8 0/", "http://[::1]x/", "http://x:1:2/", f"http://x:{'9' * 60}/",
+        "http://x:65536/", "http://x:a/", "http://x:-1/", "http://x:8 0/", "http://[::1]x/", "http://x:1:2/",
+        f"http://x:{'9' * 60}/",
     ],
 }  # fmt: skip
 STORED = "select url from net.http_request_queue where id = %s"
