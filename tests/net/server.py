@@ -11,7 +11,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\no
 
 @dataclass
 class Seen:
-    """A request as it came in. connection: its number, from 1."""
+    """A request as it came in. connection: its number, from 1.  gone: whether who sent it has hung up."""
 
     method: str
     path: str
@@ -19,6 +19,7 @@ class Seen:
     body: bytes
     raw: bytes
     connection: int
+    gone: Callable[[], bool] = field(default=lambda: False, repr=False)
 
     def all(self, name: str) -> list[str]:
         """The values of a header."""
@@ -96,7 +97,7 @@ async def _read(reader: asyncio.StreamReader, number: int) -> Seen | None:
     headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     length = int(next((value for name, value in headers if name.lower() == "content-length"), 0))
     body = await reader.readexactly(length)
-    return Seen(method, path, headers, body, head + body, number)
+    return Seen(method, path, headers, body, head + body, number, reader.at_eof)
 
 
 @asynccontextmanager
@@ -129,10 +130,10 @@ def redirect(location: str, status: int = 302) -> bytes:
     return answer(status, b"moved", {"Location": location})
 
 
-async def stall(_: Seen, writer: Writer) -> None:
+async def stall(seen: Seen, writer: Writer) -> None:
     """Say nothing until the other side has had enough."""
-    with suppress(ConnectionError, asyncio.TimeoutError):
-        while not writer.transport.is_closing():
+    with suppress(ConnectionError):
+        while not (writer.transport.is_closing() or seen.gone()):
             await asyncio.sleep(0.02)
 
 

@@ -1,7 +1,7 @@
 """An HTTP request leased to a sender: a delivery that says what to send, and that is told what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -43,8 +43,8 @@ class Secret:
     """A secret as a sender has it. hosts: where it may go.  former: signs as well, while a rotation lasts."""
 
     name: str
-    value: str
-    former: str | None
+    value: str = field(repr=False)
+    former: str | None = field(repr=False)
     hosts: tuple[str, ...]
 
 

@@ -12,7 +12,7 @@ _NOT_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-es
 _COMPRESSED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """Encoding -> zlib's window."""
 MOST_GROWTH = 100
-"""How many times its size an answer may have when it is decompressed, where it is too long then."""
+"""How many times its size an answer that is too long when it is decompressed may have then; beyond, it is a bomb."""
 
 
 def decompressed(
@@ -32,10 +32,6 @@ def decompressed(
         except zlib.error:
             return body, truncated
         truncated |= cut
-        if cut and len(plain) > MOST_GROWTH * len(body):
-            raise Unsendable(
-                f"too large: {len(body):,} bytes of {', '.join(names)} grow to more than {max_bytes:,}", kind=TOO_LARGE
-            )
     return plain, truncated
 
 
@@ -44,11 +40,15 @@ def _inflated(data: bytes | bytearray, window: int, max_bytes: int) -> tuple[byt
         decoder = zlib.decompressobj(window)
         plain = decoder.decompress(data, max_bytes)
     except zlib.error:
-        if window == 31:
+        if window == _COMPRESSED["gzip"]:
             raise
         decoder = zlib.decompressobj(-15)  # "deflate" without zlib's frame: many servers send it so
         plain = decoder.decompress(data, max_bytes)
-    return plain, not decoder.eof and len(plain) >= max_bytes
+    cut = not decoder.eof and len(plain) >= max_bytes
+    used = len(data) - len(decoder.unconsumed_tail)
+    if cut and len(plain) > MOST_GROWTH * used:
+        raise Unsendable(f"too large: {used:,} bytes of the compressed answer grow to more than {max_bytes:,}", kind=TOO_LARGE)
+    return plain, cut
 
 
 def content_of(body: bytes | bytearray, content_type: str | None, *, truncated: bool) -> tuple[str | None, bytes | None]:

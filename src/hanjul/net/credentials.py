@@ -7,7 +7,7 @@ from typing import Any
 HIDDEN = "***"
 
 _NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "cookie2", "set-cookie2", "www-authenticate"})
-_PARTS = re.compile(r"api-?key|token|secret|passw|credential|signature|session|\bauth\b|-auth-|^x-auth|^auth-", re.IGNORECASE)
+_PARTS = re.compile(r"api-?key|token|secret|passw|credential|signature|session|\bauth\b|-auth-|^auth-", re.IGNORECASE)
 _LOGIN = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 _PARAMETER = re.compile(
     r"([?&;](?:[^=&;#]*(?:key|token|secret|passw|credential|signature|session|auth|code)[^=&;#]*|sig|pwd|jwt)=)[^&;#]*",

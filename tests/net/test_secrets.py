@@ -1,0 +1,161 @@
+"""Secrets by name, and signatures: where they may go, and that they are seen nowhere else."""
+
+import logging
+
+import pytest
+from standardwebhooks import Webhook
+from tests.net.sending import LOCAL, got, request, secret, sender
+from tests.net.server import Server, redirect
+
+from hanjul.model.outcome import Reject
+from hanjul.model.request import Request, Secret
+from hanjul.net.headers import headers_of
+from hanjul.net.urls import target
+
+VALUE = "canary-8f3b1c"
+SIGNING = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+FORMER = "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+
+async def test_the_value_is_put_in_where_the_name_stands(server: Server) -> None:
+    headers = {"Authorization": "Bearer ${secret:api}", "X-Both": "${secret:api}/${secret:api}"}
+
+    await got(request(server.url(), headers_out=headers, secrets=secret("api", VALUE)))
+
+    assert server.seen[0].get("Authorization") == f"Bearer {VALUE}"
+    assert server.seen[0].get("X-Both") == f"{VALUE}/{VALUE}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ({"X": "${secret:none}"}, "the secret 'none' does not exist; see net.set_secret"),
+        ({"X": "${secret:}"}, "the secret '' does not exist; see net.set_secret"),
+        ({"X": "${secret:api}"}, "the secret 'api' may not go to 127.0.0.1; see net.set_secret"),
+        ({"X": {"a": "${secret:api}"}}, "the secret 'api' may not go to 127.0.0.1; see net.set_secret"),
+    ],
+)  # fmt: skip
+async def test_a_secret_that_is_missing_or_may_not_go_there_stops_the_request(
+    server: Server, headers: dict[str, object], error: str
+) -> None:
+    asked = request(server.url(), headers_out=headers, secrets=secret("api", VALUE, "example.com"), retry={}, max_attempts=5)
+
+    async with sender() as own:
+        outcome = await own.send(asked)
+
+    assert isinstance(outcome, Reject)
+    assert asked.answer is not None
+    assert (asked.answer.error, asked.answer.error_kind) == (error, "invalid")
+    assert VALUE not in repr(asked.answer) + repr(outcome)
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "pattern", "goes"),
+    [
+        ("api.example.com", "api.example.com", True), ("API.Example.com", "api.EXAMPLE.com.", True),
+        ("api.example.com.", "api.example.com", True),
+        ("a.example.com", "*.example.com", True), ("a.b.example.com", "*.example.com", True),
+        ("example.com", "*.example.com", False),
+        ("evilexample.com", "*.example.com", False),
+        ("example.com.evil.com", "example.com", False), ("example.com", "*", False),
+        ("api.example.com@evil.com", "api.example.com", False), ("evil.com#api.example.com", "api.example.com", False),
+        ("[::1]", "::1", True), ("[::1]", "[::1]", True), ("%65xample.com", "example.com", True),
+        ("evil.com/.example.com", "*.example.com", False),
+    ],
+)  # fmt: skip
+def test_to_which_hosts_a_secret_goes(host: str, pattern: str, goes: bool) -> None:
+    asked = request(f"https://{host}/", headers_out={"X": "${secret:s}"}, secrets=secret("s", VALUE, pattern))
+
+    assert _may_go(asked) is goes
+
+
+def _may_go(asked: Request) -> bool:
+    from hanjul.net.failures import Unsendable
+
+    try:
+        headers_of(asked, target(asked.url), 0)
+    except Unsendable:
+        return False
+    return True
+
+
+async def test_a_value_with_a_line_break_is_never_sent_nor_shown(server: Server) -> None:
+    got_it = await got(request(server.url(), headers_out={"X": "${secret:s}"}, secrets=secret("s", f"{VALUE}\r\nX-Evil: 1")))
+
+    assert got_it.error == "the value of the header X has a line break or a NUL"
+    assert server.connections == 0
+
+
+async def test_no_secret_is_seen_in_logs_errors_or_reprs(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.on("/moved", redirect("http://10.0.0.1/"))
+    secrets = secret("s", VALUE) | {"k": Secret("k", SIGNING, FORMER, ("127.0.0.1",))}
+
+    for path in ("/", "/moved"):
+        asked = request(server.url(path), "POST", payload=b"x", headers_out={"X": "${secret:s}"}, sign_with="k", secrets=secrets)
+        headers = headers_of(asked, target(asked.url), 0)
+        answer = await got(asked)
+        shown = repr(headers) + repr(answer) + repr(asked) + caplog.text
+        assert VALUE not in shown
+        assert SIGNING.removeprefix("whsec_") not in shown
+
+
+def test_a_secret_does_not_show_its_value() -> None:
+    assert VALUE not in repr(Secret("s", VALUE, VALUE, ("a",)))
+
+
+async def test_a_signed_request_is_verified_by_the_public_library(server: Server) -> None:
+    body = '{"type": "INSERT", "record": {"name": "한줄"}}'.encode()
+    asked = request(server.url(), "POST", payload=body, sign_with="k", secrets=secret("k", SIGNING, former=FORMER))
+
+    await got(asked)
+
+    [seen] = server.seen
+    headers = dict(seen.headers)
+    assert headers["webhook-id"] == f"msg_{asked.id}"
+    assert headers["webhook-signature"].count("v1,") == 2
+    for key in (SIGNING, FORMER):
+        assert Webhook(key).verify(seen.body, headers) == {"type": "INSERT", "record": {"name": "한줄"}}
+
+
+async def test_the_id_is_the_same_at_every_attempt_and_the_time_is_not() -> None:
+    asked = request("http://127.0.0.1/", "POST", payload=b"x", sign_with="k", secrets=secret("k", SIGNING))
+
+    first, second = (
+        {header.name: header.value for header in headers_of(asked, target(asked.url), now)}
+        for now in (1_700_000_000.9, 1_700_000_300)
+    )
+
+    assert first["webhook-id"] == second["webhook-id"]
+    assert (first["webhook-timestamp"], second["webhook-timestamp"]) == ("1700000000", "1700000300")
+    assert first["webhook-signature"] != second["webhook-signature"]
+
+
+async def test_the_callers_own_webhook_headers_do_not_go_beside_a_signature(server: Server) -> None:
+    forged = {"Webhook-Id": "msg_0", "webhook-signature": "v1,forged", "X-Other": "1"}
+
+    await got(request(server.url(), headers_out=forged, sign_with="k", secrets=secret("k", SIGNING)))
+
+    [seen] = server.seen
+    assert str(seen.get("webhook-id")) != "msg_0"
+    assert "forged" not in str(seen.get("webhook-signature"))
+    assert seen.get("X-Other") == "1"
+
+
+@pytest.mark.parametrize("value", ["whsec_", "whsec_***", "short", "whsec_QUJD"])
+async def test_a_secret_that_cannot_sign_stops_the_request(server: Server, value: str) -> None:
+    got_it = await got(request(server.url(), sign_with="k", secrets=secret("k", value)))
+
+    assert str(got_it.error).startswith("the secret 'k' cannot sign: ")
+    assert value not in str(got_it.error).replace("`whsec_`", "")
+    assert server.connections == 0
+
+
+async def test_to_sign_is_to_send_a_secret_only_where_it_may_go(server: Server) -> None:
+    missing = await got(request(server.url(), sign_with="k"))
+    foreign = await got(request(server.url(), sign_with="k", secrets=secret("k", SIGNING, "example.com")))
+
+    assert missing.error == "the secret 'k' does not exist; see net.set_secret"
+    assert foreign.error == "the secret 'k' may not go to 127.0.0.1; see net.set_secret"
+    assert LOCAL
