@@ -106,26 +106,27 @@ class Transfers:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                self._work()
-            except Exception as error:  # noqa: BLE001  (logged, and told to all whom it is about; others must go on)
-                _log.exception("the thread of HTTP requests failed; what was on its way has failed, and it goes on")
+                engine = _Engine(self._options, self._concurrency, self._ear)
+            except Exception as error:  # noqa: BLE001  (told to all who wait for it; later ones may have more luck)
                 self._lose_what_waits(f"the sender failed: {type(error).__name__}: {error}")
                 self._closing.wait(_PAUSE_S)
+            else:
+                self._tell(self._work(engine))
         self._lose_what_waits(CLOSED, closed=True)
         self._ear.close()
 
-    def _work(self) -> None:
-        engine = _Engine(self._options, self._concurrency, self._ear)
+    def _work(self, engine: "_Engine") -> list[Transfer]:
+        """Run transfers until the end; those that it has cut short."""
         try:
             while not self._closing.is_set():
                 if engine.turn():
                     self._called = False
                 self._take(engine)
                 self._tell(engine.ended())
-        except Exception as error:
-            self._tell(engine.abandon(f"the sender failed: {type(error).__name__}: {error}"))
-            raise
-        self._tell(engine.abandon(CLOSED, closed=True))
+        except Exception as error:  # noqa: BLE001  (logged, and told to all whom it is about; others must go on)
+            _log.exception("the thread of HTTP requests failed; what was on its way has failed, and it goes on")
+            return engine.abandon(f"the sender failed: {type(error).__name__}: {error}")
+        return engine.abandon(CLOSED, closed=True)
 
     def _take(self, engine: "_Engine") -> None:
         while self._inbox:
