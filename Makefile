@@ -11,10 +11,10 @@ STT    := .venv-stt
 export UV_PYTHON_DOWNLOADS = never
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format generate bench torture lock matrix older clean example-stt
+.PHONY: help demo test check format generate bench torture lock matrix older clean example-stt example-webhooks
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(UV):
 	@$(PYTHON) tools/bootstrap.py $(VENV) uv==$(UV_VERSION)
@@ -59,6 +59,9 @@ torture: $(READY)  ## kills, freezes, cuts, crashes: make torture SECONDS=600, o
 example-stt: $(STT)/.ready  ## the story: 40 recordings, answered at once, transcribed by two workers, one killed; before and after
 	@$(STT)/bin/python -m examples.stt.run $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(if $(SENTENCES),--sentences $(SENTENCES)) \
 	    $(if $(NAIVE),--naive)
+
+example-webhooks: $(READY)  ## 500 orders reach a receiver that fails, limits, goes away and stalls: signed, in order, none lost
+	@$(BIN)/python -m examples.webhooks.run $(if $(ORDERS),--orders $(ORDERS)) $(if $(CUSTOMERS),--customers $(CUSTOMERS))
 
 $(STT)/.ready: $(UV) requirements/stt.txt pyproject.toml
 	@echo "installing what the example needs into $(STT) (once)"
