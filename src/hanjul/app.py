@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from hanjul.clients import address_async, configured
+from hanjul.app_connected import Connected, connected
+from hanjul.clients import configured
 from hanjul.config import Settings
-from hanjul.drivers.postgres import PostgresDriver
 from hanjul.model.backoff import Retry
 from hanjul.model.driver import Source
 from hanjul.model.errors import InvalidSettings
-from hanjul.postgres import Database
 from hanjul.queues import Queues
 from hanjul.runtime.consumer import Consumer
 from hanjul.runtime.handlers import Handler
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     from hanjul.jobs.rows import JobRecord, Unique
     from hanjul.jobs.schedule import Missed
     from hanjul.net.client import Http
-
-LOOP_CONNECTIONS = 3
-"""What the loop of all consumers holds at most: to fetch, to settle, and to look for what falls due."""
-UPKEEP_CONNECTIONS = 2
-"""What looking after jobs adds to them: to lead, and for a chore that takes its time; and after HTTP requests: to forget."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,12 +50,8 @@ class App:
         self.consumers: list[Consumer] = []
         self.memory = _memory_driver() if driver == "memory" else None
         self._jobs: AppJobs | None = None
-        self._jobs_client: Jobs | None = None
-        self._http_client: Http | None = None
         self._http: AppHttp | None = None
-        self._queues: Queues | None = None
-        self._driver: PostgresDriver | None = None
-        self._settings: Settings | None = None
+        self._connected: Connected | None = None
         self._source: Callable[..., Source] | None = None
         self._stop: asyncio.Event | None = None
         self._running: asyncio.Task[None] | None = None
@@ -75,39 +65,24 @@ class App:
     @property
     def queues(self) -> Queues:
         """The queue client, while the app runs."""
-        if self._queues is None:
-            raise InvalidSettings("app.queues is there while the app runs, on the postgres driver; elsewhere: hanjul.connect()")
-        return self._queues
+        return self._has("queues", "connect").queues
 
     @property
     def jobs(self) -> "Jobs":
         """The job client, while the app runs on postgres; it knows the kinds that the app declares."""
-        from hanjul.jobs.client import Jobs  # only here: who has no jobs need not carry them
-
-        if self._jobs_client is not None:
-            return self._jobs_client
-        if self._driver is None or self._settings is None:
-            raise InvalidSettings(
-                "app.jobs is there while the app runs, on the postgres driver; elsewhere: hanjul.connect_jobs()"
-            )
-        config, declared = self._settings, self._jobs.declared if self._jobs else []
-        limits = {"max_retries": config.max_retries, "max_payload_bytes": config.max_message_bytes}
-        self._jobs_client = Jobs(self._driver.handlers, declared, **limits)
-        return self._jobs_client
+        return self._has("jobs", "connect_jobs").jobs(self._jobs.declared if self._jobs else [])
 
     @property
     def http(self) -> "Http":
         """The HTTP client, while the app runs on postgres: requests that leave when their transaction commits."""
-        from hanjul.net.client import Http  # only here: who sends none need not carry them
+        return self._has("http", "connect_http").http()
 
-        if self._http_client is not None:
-            return self._http_client
-        if self._driver is None or self._settings is None:
+    def _has(self, client: str, elsewhere: str) -> Connected:
+        if self._connected is None:
             raise InvalidSettings(
-                "app.http is there while the app runs, on the postgres driver; elsewhere: hanjul.connect_http()"
+                f"app.{client} is there while the app runs, on the postgres driver; elsewhere: hanjul.{elsewhere}()"
             )
-        self._http_client = Http(self._driver.handlers, max_body_bytes=self._settings.max_message_bytes)
-        return self._http_client
+        return self._connected
 
     @property
     def idle(self) -> bool:
@@ -316,9 +291,8 @@ class App:
             raise InvalidSettings("this app declares no jobs; decorate a function with @app.job()")
         try:
             async with self._sources():
-                assert self._driver is not None  # noqa: S101  (apps with jobs are on postgres)
-                assert self._settings is not None  # noqa: S101
-                return await self._jobs.work_off(self._driver, self._settings, self.jobs)
+                has = self._has("jobs", "connect_jobs")
+                return await self._jobs.work_off(has.driver, has.settings, self.jobs)
         finally:
             self._forget()
 
@@ -361,15 +335,15 @@ class App:
             self._forget()
 
     def _forget(self) -> None:
-        self._queues = self._source = self._driver = self._settings = self._jobs_client = self._http_client = None
+        self._connected = self._source = None
 
     async def _consume(self, source: Callable[..., Any], started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
         self.consumers = [
             Consumer(spec, source(spec.queue, archive=spec.archive, ordered=spec.ordered, topics=spec.topics))
             for spec in self.specs
         ]
-        if self._jobs is not None and self._driver is not None and self._settings is not None:
-            self.consumers += self._jobs.consumers(self._driver, self._settings)
+        if self._jobs is not None and (has := self._connected) is not None:
+            self.consumers += self._jobs.consumers(has.driver, has.settings)
         if self._http is not None:
             self.consumers += self._http.consumers
         running: list[Consumer] = []
@@ -386,11 +360,11 @@ class App:
     @asynccontextmanager
     async def _upkeep(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            if self._driver is not None and self._settings is not None:
+            if (has := self._connected) is not None:
                 if self._jobs is not None:
-                    await stack.enter_async_context(self._jobs.upkeep(self._driver, self._settings, self.jobs))
+                    await stack.enter_async_context(self._jobs.upkeep(has.driver, has.settings, self.jobs))
                 if self._http is not None:
-                    await stack.enter_async_context(self._http.sending(self._driver, self._settings))
+                    await stack.enter_async_context(self._http.sending(has.driver, has.settings))
             yield
 
     @asynccontextmanager
@@ -401,21 +375,8 @@ class App:
             yield self.memory.source
             return
         config = configured(self._database_url, self._config)
-        async with address_async(config) as found:
-            handlers = Database(found, max_connections=config.max_connections)
-            loop = Database(found, max_connections=LOOP_CONNECTIONS + (UPKEEP_CONNECTIONS if self._jobs or self._http else 0))
-            async with Queues(handlers, max_message_bytes=config.max_message_bytes) as self._queues, loop:
-                listen_url = (config.listen_url or found) if config.listen else None
-                driver = PostgresDriver(loop, handlers, listen_url=listen_url, poll_s=config.poll_interval_s)
-                self._driver, self._settings = driver, config
-                try:
-                    yield driver.source
-                finally:
-                    if self._jobs_client is not None:
-                        await self._jobs_client.drain()
-                    if self._http_client is not None:
-                        await self._http_client.drain()
-                    await driver.close()
+        async with connected(config, upkeep=bool(self._jobs or self._http)) as self._connected:
+            yield self._connected.driver.source
 
 
 def _memory_driver() -> "MemoryDriver":
