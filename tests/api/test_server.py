@@ -16,6 +16,8 @@ import pytest
 from hanjul import InvalidSettings
 from hanjul.api.server import ApiServer, listen, url_of
 from hanjul.jobs import Jobs
+from hanjul.net.client import Http
+from hanjul.postgres import Database
 from hanjul.testing.waiting import until
 
 TOKEN = "a-token-that-nobody-guesses"
@@ -95,6 +97,21 @@ async def test_with_a_token_it_is_asked_for_and_unknown_paths_are_problems(jobs:
     assert [answer.status_code for answer in (answered, refused, unknown, other)] == [200, 401, 404, 405]
     assert {answer.headers["Content-Type"] for answer in (refused, unknown, other)} == {"application/problem+json"}
     assert other.headers["Allow"] == "GET"
+
+
+async def test_with_an_http_client_it_serves_requests_and_webhooks_too(jobs: Jobs, dsn: str) -> None:
+    listening = listen("127.0.0.1", 0, token=None)
+    async with (
+        Http(Database(dsn)) as client,
+        ApiServer(listening, jobs, None, client),
+        httpx.AsyncClient(base_url=url_of(listening)) as http,
+    ):
+        enqueued = await http.post("/requests", json={"url": "http://a.example/"})
+        shown, webhooks, queues = await http.get("/requests"), await http.get("/webhooks"), await http.get("/queues")
+
+    assert enqueued.headers["Location"] == f"/api/requests/{enqueued.json()['id']}"
+    assert len(shown.json()["requests"]) == 1
+    assert (webhooks.json(), queues.status_code) == ({"webhooks": []}, 200)
 
 
 async def test_what_waits_is_answered_when_the_server_ends(jobs: Jobs) -> None:

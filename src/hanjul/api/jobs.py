@@ -1,28 +1,23 @@
 """The status API of jobs: enqueue, look, wait, cancel, try again."""
 
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from hanjul.api import events
 from hanjul.api.auth import Dependency, guard
-from hanjul.api.problems import MEDIA_TYPE, Problem, ProblemRoute
+from hanjul.api.problems import DOCUMENTED, ProblemRoute
 from hanjul.api.schemas import EnqueueBody, Enqueued, Explanation, JobPage, JobShown, Name, ProcessingPage, QueueList
-from hanjul.api.service import ROUTE, HasJobs, Service, ServiceDep, once, status_url
+from hanjul.api.service import ROUTE, HasJobs, Service, ServiceDep, next_page, once, status_url
 from hanjul.jobs.client import Jobs
 from hanjul.jobs.rows import Status
 
 LONGEST_WAIT_S = 60.0
 MAX_PAGE = 200
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "What is wrong with the request.", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
-    "503": {"description": "Not now: try again.", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
-}
-_routes = APIRouter(route_class=ProblemRoute, tags=["jobs"], responses=_PROBLEMS)
+_routes = APIRouter(route_class=ProblemRoute, tags=["jobs"], responses=DOCUMENTED)
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 IdempotencyKey = Annotated[
@@ -44,13 +39,7 @@ def jobs_router(jobs: Jobs | HasJobs, *, auth: str | Dependency | None = None, h
 
 def mounted(service: Service, may: Dependency) -> APIRouter:
     """The routes, for those whom `may` lets in."""
-
-    def serve(request: Request) -> None:
-        request.state.hanjul = service
-
-    router = APIRouter()
-    router.include_router(_routes, dependencies=[Depends(may), Depends(serve)])
-    return router
+    return service.mounted(_routes, may)
 
 
 @_routes.post("/jobs", status_code=202, response_model=Enqueued)
@@ -75,7 +64,7 @@ async def list_jobs(
 ) -> Response:
     """Jobs of a status, newest first, such as those that failed."""
     found = await service.jobs.list(status, queue=queue, kind=kind, key=key, limit=limit, before=before)
-    return JobPage.model_validate({"jobs": found, "next": _next(request, found, limit)}).answer()
+    return JobPage.model_validate({"jobs": found, "next": next_page(request, found, limit)}).answer()
 
 
 @_routes.get("/jobs/{job_id}", response_model=JobShown, name=ROUTE)
@@ -133,16 +122,10 @@ async def processing(
 ) -> Response:
     """What runs now: by whom, since when, and how long the lease still holds."""
     found = await service.jobs.processing(queue=queue, before=before, limit=limit)
-    return ProcessingPage.model_validate({"jobs": found, "next": _next(request, found, limit)}).answer()
+    return ProcessingPage.model_validate({"jobs": found, "next": next_page(request, found, limit)}).answer()
 
 
 @_routes.get("/queues", response_model=QueueList)
 async def queues(service: ServiceDep) -> Response:
     """Every queue: how many jobs have which status, how long the oldest has been waiting, whether it is paused."""
     return QueueList.model_validate({"queues": await service.jobs.queue_status()}).answer()
-
-
-def _next(request: Request, found: Any, limit: int) -> str | None:
-    if len(found) < limit:
-        return None
-    return f"{request.url.path}?{urlencode({**request.query_params, 'before': found[-1].id})}"

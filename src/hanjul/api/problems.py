@@ -19,6 +19,8 @@ from hanjul.model.errors import (
     JobNotFound,
     MessageTooLarge,
     NotFound,
+    PermissionDenied,
+    RequestNotFound,
     Unavailable,
 )
 
@@ -34,11 +36,13 @@ RETRY_AFTER_S = 1
 
 BY_CLASS: list[tuple[type[HanjulError], int, str]] = [
     (JobNotFound, 404, "job-not-found"),
+    (RequestNotFound, 404, "request-not-found"),
     (NotFound, 404, "not-found"),
     (MessageTooLarge, 413, "too-large"),
     (BadInput, 422, "bad-input"),
     (InvalidStatus, 409, "invalid-status"),
     (JobConflict, 409, "job-conflict"),
+    (PermissionDenied, 403, "permission-denied"),
     (Unavailable, 503, "unavailable"),
 ]
 """The first class that fits decides; what fits none is ours to mend, a 500."""
@@ -63,6 +67,13 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, str]] | None = None
+
+
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "What is wrong with the request.", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
+    "503": {"description": "Not now: try again.", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
+}
+"""What OpenAPI says of them, on every route."""
 
 
 def problem(status: int, detail: str, *, slug: str = "", headers: dict[str, str] | None = None, **more: Any) -> Response:

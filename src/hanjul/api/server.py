@@ -15,12 +15,14 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hanjul.api import jobs as job_routes
 from hanjul.api import problems
+from hanjul.api import requests as request_routes
 from hanjul.api.auth import anybody, guard
-from hanjul.api.jobs import mounted
-from hanjul.api.service import HasJobs, Service
+from hanjul.api.service import HasHttp, HasJobs, Service
 from hanjul.jobs.client import Jobs
 from hanjul.model.errors import InvalidSettings
+from hanjul.net.client import Http
 
 _log = logging.getLogger("hanjul.api")
 
@@ -60,11 +62,13 @@ def url_of(listening: socket.socket) -> str:
 class ApiServer:
     """Serves while the block runs: `async with ApiServer(listening, jobs, token): ...`."""
 
-    def __init__(self, listening: socket.socket, jobs: Jobs | HasJobs, token: str | None) -> None:
-        """token: who may; None: whoever is on this machine, which `listen` has made sure of."""
+    def __init__(
+        self, listening: socket.socket, jobs: Jobs | HasJobs, token: str | None, http: Http | HasHttp | None = None
+    ) -> None:
+        """token: who may; None: whoever is on this machine, which `listen` has made sure of.  http: None: jobs alone."""
         self._listening = listening
-        self._service = Service(jobs)
-        app: ASGIApp = _application(self._service, token)
+        self._service = Service(jobs, http)
+        app: ASGIApp = _application(self._service, token, requests=http is not None)
         config = uvicorn.Config(
             app if token else _OnlyLocal(app),
             log_config=None,
@@ -103,10 +107,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _application(service: Service, token: str | None) -> FastAPI:
-    app = FastAPI(title="hanjul", description="Durable jobs: enqueue, look, wait, cancel, try again.",
+def _application(service: Service, token: str | None, *, requests: bool) -> FastAPI:
+    app = FastAPI(title="hanjul", description="Durable jobs, HTTP requests, webhooks: enqueue, look, wait, cancel, try again.",
                   docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json")  # fmt: skip
-    app.include_router(mounted(service, guard(token or anybody)), prefix=PREFIX)
+    may = guard(token or anybody)
+    app.include_router(job_routes.mounted(service, may), prefix=PREFIX)
+    if requests:
+        app.include_router(request_routes.mounted(service, may), prefix=PREFIX)
 
     async def refused(_request: Request, error: Any) -> Response:
         return problems.of_http(error)

@@ -18,7 +18,7 @@ import msgspec
 from hanjul.app import App
 from hanjul.app_http import missing
 from hanjul.cli.status_api import Serving, nothing, serving
-from hanjul.clients import address, connect_jobs
+from hanjul.clients import address
 from hanjul.config import ENVIRONMENT, Settings, settings
 from hanjul.model.errors import InvalidSettings, Unavailable
 from hanjul.observe import set_up
@@ -228,7 +228,7 @@ async def _until_signalled(config: Settings | None, api: Serving) -> bool:
     if config is None or api is nothing:
         await stop.wait()
         return True
-    async with connect_jobs(config=config) as jobs, api(jobs):
+    async with App(config=config).clients() as app, api(app):
         await stop.wait()
     return True
 

@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,10 +12,10 @@ from hanjul.config import Settings
 from hanjul.model.errors import InvalidSettings
 
 Serving = Callable[[Any], AbstractAsyncContextManager[object]]
-"""Given an app that runs, or a job client: serves while the block runs."""
+"""Given an app that runs, or its clients: serves while the block runs."""
 
 
-def nothing(_jobs: Any) -> AbstractAsyncContextManager[object]:
+def nothing(_app: Any) -> AbstractAsyncContextManager[object]:
     """Serve nothing."""
     return nullcontext()
 
@@ -43,4 +42,4 @@ def _bound(config: Settings, host: str, port: int | None) -> Serving:
     listening: socket.socket = listen(host, port, token=config.api_token)
     to_whom = "whoever has HANJUL_API_TOKEN" if config.api_token else "this machine only; HANJUL_API_TOKEN lets others in"
     click.echo(f"status API for {to_whom}: {url_of(listening)}/queues")
-    return partial(ApiServer, listening, token=config.api_token)
+    return lambda app: ApiServer(listening, app, config.api_token, app)
