@@ -127,6 +127,23 @@ def test_extension_files_are_written_where_they_are_wanted(cli: Run, tmp_path: P
 
     assert "default_version = '1.13.0'" in (tmp_path / "extension" / "pgmq.control").read_text()
     assert (tmp_path / "extension" / "pgmq--1.13.0.sql").exists()
+    assert "default_version = '0.20.4'" in (tmp_path / "extension" / "pg_net.control").read_text()
+    assert (tmp_path / "extension" / "pg_net--0.20.4.sql").exists()
+
+
+def test_beside_pg_net_itself_migrate_and_doctor_say_that_its_schema_is_left_alone(cli: Run, empty_dsn: str) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute("create schema net; create function net.wake() returns void language sql as ''")
+
+    migrate, doctor = cli("migrate", DATABASE_URL=empty_dsn), cli("doctor", "--json", DATABASE_URL=empty_dsn)
+    status = json.loads(cli("migrate", "status", "--json", DATABASE_URL=empty_dsn).stdout)
+
+    assert migrate.returncode == doctor.returncode == 0
+    assert "schema net belongs to another installation of pg_net" in migrate.stderr
+    seen = {check["check"]: check["seen"] for check in json.loads(doctor.stdout)}
+    assert seen["schema net is from"].startswith("another installation of pg_net")
+    assert seen["schema pgmq is from"] == "hanjul"
+    assert {step["state"] for step in status} == {"applied", "left to pg_net"}
 
 
 def test_functions_of_another_version_are_noticed_and_renewed(cli: Run, dsn: str) -> None:

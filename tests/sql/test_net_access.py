@@ -219,6 +219,28 @@ def test_what_an_ordinary_role_may_not_do(db, role, refused, statement):
         db.run(statement)
 
 
+def test_everybody_may_call_what_is_listed_as_public_and_nothing_else(db, role):
+    allowed = """select distinct proname::text from pg_proc
+                 where pronamespace = 'net'::regnamespace and has_function_privilege(%s, oid, 'execute')"""
+
+    assert set(db.column(allowed, role())) == set(db.one("select net._public_functions()"))
+
+
+def test_one_function_of_net_runs_with_more_rights_than_its_callers(db):
+    assert db.column("select proname::text from pg_proc where pronamespace = 'net'::regnamespace and prosecdef") == [
+        "_apply_access"
+    ]
+
+
+def test_the_answers_of_one_role_are_not_found_by_another_who_knows_the_id(db, two):
+    [(theirs,)] = db.rows("select id from net.http_request_queue where enqueued_by = %s", two[0])
+    db.run(f"set role {two[1]}")
+
+    for function in ("get_request", "get_response", "list_attempts"):
+        assert db.rows(f"select * from net.{function}(%s)", theirs) == []
+    assert db.one("select net.status(%s)", theirs) is None
+
+
 # Senders and admins
 
 

@@ -9,7 +9,7 @@ import hanjul
 
 FUNCTIONS = """
     select p.oid::regprocedure::text, coalesce(p.proconfig, '{}'), p.prosrc from pg_proc p
-    where p.pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace, 'pgmq_public'::regnamespace)
+    where p.pronamespace in ('pgmq'::regnamespace, 'hanjul'::regnamespace, 'pgmq_public'::regnamespace, 'net'::regnamespace)
       and p.prosqlbody is null  -- what was parsed when it was created looks for nothing any more"""
 EVERY_CALL = [
     "pgmq.create('mail')",
@@ -166,6 +166,58 @@ EVERY_CALL = [
     "hanjul._settle_rights()",
     "pgmq.purge_queue('mail')",
     "pgmq.drop_queue('mail')",
+    "net.http_get('http://x/')",
+    "net.http_get('HTTP://127.1/a/../b?c#d', '{\"a b\": \"é\"}', '{\"a\": 1}')",
+    "net.http_post('http://[::1]:80/', '{\"a\": 1}', headers => '{\"X~\": [1]}')",
+    "net.http_delete('http://x/', body => '1')",
+    "net.http_put('http://x/', '1')",
+    "net.http_patch('http://x/', '1')",
+    "net.http_head('http://x/')",
+    """net.http_request('PUT', 'http://x/', 'a',
+                        retry => '{"schedule_s": [1], "statuses": [500], "errors": ["dns"], "max_age_s": 9}',
+                        idempotency_key => 'k', ordering_key => 'o',
+                        not_before => '2001-01-01', sign_with => 's',
+                        options => '{"max_redirects": 1}')""",
+    "net.http_request('PUT', 'http://x/', 'a', idempotency_key => 'k')",
+    'net.http_request_many(\'[{"method": "GET", "url": "http://x/"}, {"method": "PUT", "url": "http://x/", "bytes": "AA=="}]\')',
+    "net._urlencode_string('é a')",
+    "net._encode_url_with_params_array('http://0x7f.1', '{a=1,null}')",
+    "net.wake()",
+    "net.worker_restart()",
+    "net.set_config('ttl', '1 h')",
+    "net.set_config('batch_size', '9')",
+    "net.set_config('public_access', 'on')",
+    "net.reset_config('public_access')",
+    "net.show_config()",
+    "net.set_secret('s', 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', '{x}')",
+    "net.rotate_secret('s', 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA')",
+    "net.list_secrets()",
+    "net.secrets_for('{s}')",
+    "net.queue_depth()",
+    "net.ready_requests('{x}')",
+    "net.claim_requests(9, 30)",
+    "net._http_collect_response(1)",
+    """net.settle_requests((
+           select pg_catalog.json_agg(pg_catalog.json_build_object('id', q.id, 'claim', q.claims, 'how', 'success'))
+           from net.http_request_queue q where q.claims operator(pg_catalog.>) 0))""",
+    "net.http_collect_response(1, false)",
+    "net._await_response(1)",
+    "net.retry(1)",
+    "net.cancel(1)",
+    "net.redrive('{1}')",
+    "net.extend_requests('{1}', '{1}', 9)",
+    "net.status(1)",
+    "net.get_request(1)",
+    "net.list_requests()",
+    "net.list_attempts(1)",
+    "net.get_response(1)",
+    "net.count_requests()",
+    "net.expire()",
+    "net.drop_secret('s')",
+    "net.grant_http('hanjul_producer', 'producer')",
+    "net.revoke_http('hanjul_producer')",
+    "net.grant_http('hanjul_producer', 'producer')",
+    "net._settle_access()",
 ]
 PLANTED = [
     "function evil.lower(text) returns text",
@@ -198,6 +250,15 @@ PLANTED = [
     "function evil.pg_sleep_for(interval) returns void",
     "function evil.has_schema_privilege(text, text, text) returns boolean",
     "function evil.aclexplode(aclitem[]) returns setof record",
+    "function evil.jsonb_each_text(jsonb) returns setof record",
+    "function evil.jsonb_typeof(jsonb) returns text",
+    "function evil.regexp_match(text, text) returns text[]",
+    "function evil.strpos(text, text) returns integer",
+    "function evil.length(text) returns integer",
+    "function evil.convert_to(text, text) returns bytea",
+    "function evil.upper(text) returns text",
+    "function evil.hashtext(text, text) returns integer",
+    "function evil.pg_advisory_unlock(integer, integer) returns boolean",
 ]
 OPERATORS = [
     ("||", "text", "text", "text"),
@@ -255,7 +316,7 @@ def test_every_function_pins_the_search_path_or_is_called_below_with_a_hostile_o
     unpinned = [
         name
         for name, settings, _body in queue_of_each_kind.rows(FUNCTIONS)
-        if "search_path=pg_catalog, pg_temp" not in settings and re.sub(r'^(pgmq|hanjul)\."?|[.("].*', "", name) not in called
+        if "search_path=pg_catalog, pg_temp" not in settings and re.sub(r'^(pgmq|hanjul|net)\."?|[.("].*', "", name) not in called
     ]
 
     assert unpinned == []

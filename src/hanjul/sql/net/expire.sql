@@ -5,7 +5,8 @@
 -- to do (0: at once; null: nothing is kept).
 -- Locks: the rows that go; SKIP LOCKED, so senders do not wait for one another.
 create or replace function net.expire(max_rows integer default 5000, out deleted bigint, out next_in_s double precision)
-language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+language plpgsql
+set search_path = pg_catalog, pg_temp set jit = off set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
 declare
     ts timestamptz := clock_timestamp();
     ttl interval := net._setting('pg_net.ttl')::interval;
