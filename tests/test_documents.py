@@ -2,11 +2,16 @@
 
 import ast
 import re
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
+import httpx
 import psycopg
 import pytest
+from standardwebhooks import Webhook
 
 from hanjul.cli.main import hanjul
 
@@ -101,3 +106,33 @@ def test_arguments_of_sql_functions_have_the_names_that_are_documented(dsn: str)
         return not forms or any(told == (form[: len(told)] if shortened else form) for form in forms)
 
     assert [(name, told) for schema, name, told, more in shown if not fits(schema, name, told.split(", "), more)] == []
+
+
+def test_the_sql_of_webhooks_runs_as_written(dsn: str) -> None:
+    blocks = [code for language, code in CODE.findall((ROOT / "docs" / "webhooks.md").read_text()) if language == "sql"]
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for code in blocks:
+            connection.execute(code.encode())
+        [paid] = connection.execute("select name from hanjul.list_webhooks() where name = 'paid'").fetchall()
+        urls = connection.execute("select url, count(*) from net.http_request_queue group by url").fetchall()
+
+    assert paid == ("paid",)
+    assert dict(urls) == {"https://receiver.example/orders": 4, "https://receiver.example/paid": 1}
+
+
+async def test_the_receiver_of_webhooks_verifies_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    monkeypatch.setenv("WEBHOOK_SECRET", secret)
+    text = (ROOT / "docs" / "webhooks.md").read_text()
+    [code] = [code for language, code in CODE.findall(text) if language == "python" and "FastAPI()" in code]
+    told: dict[str, Any] = {}
+    exec(compile(code, "webhooks.md", "exec"), told)
+    body = b'{"type": "INSERT"}'
+    signed = Webhook(secret).sign("msg_1", datetime.now(UTC), body.decode())
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time())), "webhook-signature": signed}
+
+    transport = httpx.ASGITransport(told["api"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://receiver.example") as client:
+        assert (await client.post("/orders", content=body, headers=headers)).json() == {"insert": True}
+        assert (await client.post("/orders", content=b"{}", headers=headers)).status_code == 401

@@ -155,10 +155,8 @@ def test_only_the_first_event_of_a_row_is_handed_out(orders):
     assert [key.rpartition("/")[2] for _, _, key in first] == ["1", "2"]
     answers = [{"id": id_, "claim": claim, "how": "success", "status_code": 200} for id_, claim, _ in first]
     assert orders.rows("select * from net.settle_requests(%s::json)", json.dumps(answers)) == []
-    assert [key.rpartition("/")[2] for _, key in orders.rows("select id, ordering_key from net.claim_requests(10, 60)")] == [
-        "1",
-        "2",
-    ]
+    second = orders.column("select ordering_key from net.claim_requests(10, 60)")
+    assert sorted(key.rpartition("/")[2] for key in second) == ["1", "2"]
 
 
 def test_order_may_go_by_other_columns_or_there_may_be_none(orders):
