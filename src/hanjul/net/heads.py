@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+_ENDS = frozenset({b"\r\n", b"\n"})
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -18,27 +20,29 @@ class Head:
 def head_of(lines: list[bytes]) -> Head:
     """The last head among the lines; those before it were interim ones (1xx) or a proxy's, those after its end are trailers."""
     headers: dict[str, str] = {}
-    cases: dict[str, str] = {}
-    within = False
     name = ""
-    for line in lines:
-        text = line.rstrip(b"\r\n")
-        if line.startswith(b"HTTP/") and not within:
-            within, name = True, ""
-            headers.clear()
-            cases.clear()
-        elif not text:
-            within = False
-        elif within and line[:1] in b" \t" and name:
-            headers[name] = f"{headers[name]} {_text(text.strip())}".strip()
-        elif within:
-            raw_name, colon, value = text.partition(b":")
-            if colon:
-                name = _text(raw_name.strip(b" \t"))
-                headers.pop(cases.get(name.lower(), ""), None)
-                cases[name.lower()] = name
-                headers[name] = _text(value.strip(b" \t"))
-    return Head(headers)
+    for line in _last(lines):
+        raw_name, colon, raw_value = line.partition(b":")
+        if line[:1] in b" \t" and name:  # a header may go on in the next line
+            headers[name] = f"{headers[name]} {_text(line.strip())}".strip()
+        elif colon:
+            name = _text(raw_name.strip(b" \t"))
+            headers.pop(name, None)  # the last one stands where it stood
+            headers[name] = _text(raw_value.strip(b" \t\r\n"))
+    lower = {given.lower(): given for given in headers}
+    return Head(headers if len(lower) == len(headers) else {given: headers[given] for given in lower.values()})
+
+
+def _last(lines: list[bytes]) -> list[bytes]:
+    """The lines of the last head, without its first and its end."""
+    start, end, within = 0, 0, False
+    for number, line in enumerate(lines):
+        if within:
+            if line in _ENDS:
+                end, within = number, False
+        elif line.startswith(b"HTTP/"):
+            start, end, within = number + 1, len(lines), True
+    return lines[start:end]
 
 
 def _text(data: bytes) -> str:
@@ -46,4 +50,4 @@ def _text(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    return text.replace("\0", "\ufffd")
+    return text.replace("\0", "\ufffd") if "\0" in text else text

@@ -1,4 +1,4 @@
-"""One transfer as options of libcurl. Every option is set anew each time: a handle remembers nothing of its last one."""
+"""One transfer as options of libcurl. Every option is set anew each time, on a handle that was reset after its last one."""
 
 import socket
 from typing import Any
@@ -24,9 +24,8 @@ class Options:
         self._connect_timeout_ms = int(limits.connect_timeout_s * 1000)
 
     def apply(self, curl: Any, transfer: Transfer) -> None:
-        """Make the handle ready to run the transfer."""
+        """Make the handle ready to run the transfer; it is new, or was reset."""
         hop = transfer.hop
-        curl.reset()
         setopt = curl.setopt
         setopt(pycurl.URL, hop.target.url.encode())
         setopt(pycurl.PROTOCOLS, _WEB)

@@ -1,7 +1,8 @@
 """Where a request goes. Read strictly, and put together anew for libcurl, so that both speak of the same host."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote, unquote
 
@@ -12,6 +13,7 @@ _AUTHORITY = re.compile(r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]@]*\]|[^@:\[\]
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
+_SHORT = 2048
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -27,7 +29,7 @@ class Target:
     given: str
     host: str
     port: int
-    userinfo: str | None
+    userinfo: str | None = field(repr=False)
     rest: str
 
     @property
@@ -57,6 +59,10 @@ class Target:
 
 def target(url: str) -> Target:
     """The place that a URL names; raises Unsendable."""
+    return _known(url) if len(url) <= _SHORT else _read(url)
+
+
+def _read(url: str) -> Target:
     try:
         url.encode()
     except UnicodeEncodeError:
@@ -78,6 +84,9 @@ def target(url: str) -> Target:
     given = _host(authority["host"])
     host = given.lower().strip("[]").removesuffix(".")
     return Target(scheme, given, host, port or _PORTS[scheme], authority["userinfo"], _rest(parts["rest"]))
+
+
+_known = lru_cache(maxsize=1024)(_read)  # hooks are called again and again
 
 
 def _host(text: str) -> str:
