@@ -83,18 +83,17 @@ def collect(curl: Any, transfer: Transfer) -> None:
     """What the handle knows when its transfer has ended."""
     get = curl.getinfo
     transfer.status = get(pycurl.RESPONSE_CODE)
+    transfer.address = get(pycurl.PRIMARY_IP) or None
     tls, tcp = get(pycurl.APPCONNECT_TIME_T), get(pycurl.CONNECT_TIME_T)
     connected = tls if transfer.hop.target.scheme == "https" else tcp
+    was_there = transfer.address is not None and not transfer.opened
     transfer.times = Times(
         dns=get(pycurl.NAMELOOKUP_TIME_T),
         connected=tls or tcp,
-        sent=get(pycurl.PRETRANSFER_TIME_T)
-        if connected or not transfer.opened
-        else 0,  # libcurl says so before the handshake's end
+        sent=get(pycurl.PRETRANSFER_TIME_T) if connected or was_there else 0,  # libcurl has one for what never came so far
         first_byte=get(pycurl.STARTTRANSFER_TIME_T),
         total=get(pycurl.TOTAL_TIME_T),
     )
-    transfer.address = get(pycurl.PRIMARY_IP) or None
     if 300 <= transfer.status < 400:
         location = curl.getinfo_raw(pycurl.REDIRECT_URL)
         transfer.location = location.decode(errors="replace") if location else None

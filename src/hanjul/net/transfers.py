@@ -75,7 +75,7 @@ class Transfers:
             raise
         return transfer
 
-    async def close(self, timeout_s: float = 5.0) -> bool:
+    async def close(self, timeout_s: float = 2.0) -> bool:
         """End everything; what was on its way is lost. False if the thread has not ended within timeout_s."""
         self._closing.set()
         self._ring()
@@ -111,22 +111,23 @@ class Transfers:
                 self._lose_what_waits(f"the sender failed: {type(error).__name__}: {error}")
                 self._closing.wait(_PAUSE_S)
             else:
-                self._tell(self._work(engine))
+                self._work(engine)
         self._lose_what_waits(CLOSED, closed=True)
         self._ear.close()
 
-    def _work(self, engine: "_Engine") -> list[Transfer]:
-        """Run transfers until the end; those that it has cut short."""
+    def _work(self, engine: "_Engine") -> None:
+        """Run transfers until the end, or until something fails that is not one of them."""
         try:
             while not self._closing.is_set():
                 if engine.turn():
                     self._called = False
                 self._take(engine)
                 self._tell(engine.ended())
+            self._tell(engine.lose(CLOSED, closed=True))
         except Exception as error:  # noqa: BLE001  (logged, and told to all whom it is about; others must go on)
             _log.exception("the thread of HTTP requests failed; what was on its way has failed, and it goes on")
-            return engine.abandon(f"the sender failed: {type(error).__name__}: {error}")
-        return engine.abandon(CLOSED, closed=True)
+            self._tell(engine.lose(f"the sender failed: {type(error).__name__}: {error}"))
+        engine.close()  # libcurl waits for names that are being looked up: nobody else needs to
 
     def _take(self, engine: "_Engine") -> None:
         while self._inbox:
@@ -230,18 +231,21 @@ class _Engine:
         ended, self._ended = self._ended, []
         return ended
 
-    def abandon(self, why: str, *, closed: bool = False) -> list[Transfer]:
-        """Give up everything and close; what has not ended otherwise is lost."""
+    def lose(self, why: str, *, closed: bool = False) -> list[Transfer]:
+        """Everything that has not been told yet; what has not ended is lost."""
         lost = [*self._running.values(), *self._waiting]
         for transfer in lost:
             transfer.lost, transfer.closed = why, closed
+        return self._ended + lost
+
+    def close(self) -> None:
+        """End all that is on its way, and close."""
         for curl in self._running:
             with contextlib.suppress(pycurl.error):
                 self._multi.remove_handle(curl)
         with contextlib.suppress(pycurl.error):
             self._multi.close()
         self._selector.close()
-        return self._ended + lost
 
     def _finish(self, curl: Any, code: int, detail: str) -> None:
         transfer = self._running[curl]
