@@ -159,6 +159,9 @@ def test_every_column_is_either_for_everybody_to_insert_or_named_above(db, role)
         ("retry", '\'{"statuses": "all"}\'', "22023"),
         ("options", "'{\"max_redirects\": 1000}'", "22023"),
         ("id", "1000000", "42501"),
+        ("next_attempt_at", "'-infinity'", "42501"),
+        ("next_attempt_at", "'infinity'", "42501"),
+        ("give_up_at", "'infinity'", "42501"),
     ],
 )
 def test_what_http_request_would_refuse_cannot_be_inserted_around_it(db, role, refused, columns, values, sqlstate):

@@ -100,11 +100,11 @@ return '{
     _is_worker_up, _is_pending, _full_xid}'::text[];
 
 -- _may_be_enqueued(...): whether a row with a policy is one that http_request could have written; 22023 where it says why not.
-create or replace function net._may_be_enqueued(retry jsonb, max_attempts integer, options jsonb)
+create or replace function net._may_be_enqueued(retry jsonb, max_attempts integer, options jsonb, give_up_at timestamptz)
 returns boolean language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
     perform net._check_retry(retry), net._check_options(options);
-    return max_attempts between 1 and net._max_attempts(retry);
+    return max_attempts between 1 and net._max_attempts(retry) and coalesce(isfinite(give_up_at), true);
 end
 $$;
 
@@ -144,10 +144,12 @@ returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     create policy own_rows on net.http_request_queue
         using (enqueued_by = current_user or (select has_table_privilege('net.http_request_queue', 'update')))
-        with check ((select has_table_privilege('net.http_request_queue', 'update'))
-                    or enqueued_by = current_user and id <= pg_sequence_last_value('net.http_request_queue_id_seq')
-                       and (sign_with is null or sign_with !~ '^webhook_[0-9]+$')
-                       and (retry is null and options is null and max_attempts = 1 or net._may_be_enqueued(retry, max_attempts, options)));
+        with check (enqueued_by = current_user and id <= pg_sequence_last_value('net.http_request_queue_id_seq')
+                    and (sign_with is null or sign_with !~ '^webhook_[0-9]+$')
+                    and next_attempt_at >= '2000-01-01' and next_attempt_at < 'infinity'
+                    and (retry is null and options is null and give_up_at is null and max_attempts = 1
+                         or net._may_be_enqueued(retry, max_attempts, options, give_up_at))
+                    or (select has_table_privilege('net.http_request_queue', 'update')));  -- last: it costs more than all the rest
     create policy own_rows on net._http_response
         using (enqueued_by = current_user or (select has_table_privilege('net.http_request_queue', 'update')));
     create policy own_rows on net.http_attempt
