@@ -13,11 +13,12 @@ from rich.console import Console
 from bench.harness.options import Options
 from bench.harness.report import comparisons, console, markdown, table
 from bench.harness.server import server
+from bench.http import suite as http
 from bench.jobs import suite as jobs
 from bench.queues import suite as queues
 from bench.sql import suite as sql
 
-SUITES = {"queues": queues, "jobs": jobs, "sql": sql}
+SUITES = {"queues": queues, "jobs": jobs, "http": http, "sql": sql}
 
 
 def main() -> int:
@@ -48,6 +49,8 @@ def _run(name: str, args: argparse.Namespace, out: Console, progress: Console) -
         args.markdown.write_text(markdown(samples, systems, suite.OURS))
     for system in systems:
         out.print(f"- {system}: {suite.settings_of(system)}", highlight=False, soft_wrap=True)
+    for note in getattr(suite, "NOTES", ()):
+        out.print(f"- {note}", highlight=False, soft_wrap=True)
     machine = f"{psutil.cpu_count()} CPUs, Python {platform.python_version()}"
     out.print(f"- server, {machine}:", ", ".join(f"{key} {value}" for key, value in running.settings.items()), soft_wrap=True)
     return comparisons(samples, suite.OURS)

@@ -52,6 +52,34 @@ async def test_a_line_is_no_longer_than_the_concurrency_and_the_rest_is_put_off_
     assert put_off[0].reason == f"waiting: 2 requests to host 127.0.0.1:{server.port} are before it"
 
 
+async def test_the_line_of_a_host_that_is_known_to_be_fast_is_as_long_as_it_moves_in_a_moment(server: Server) -> None:
+    async with sender(host=HostLimits(concurrency=2)) as own:
+        for _ in range(40):
+            await answer_to(own, request(server.url()))
+
+        outcomes = await asyncio.gather(*(own.send(request(server.url())) for _ in range(40)))
+
+    assert _kinds(outcomes) == {"Ack": 40}
+    assert server.most_running <= 2
+
+
+async def test_when_a_fast_host_stalls_what_is_beyond_its_concurrency_is_put_off_after_all(server: Server) -> None:
+    stalling = server.on("/stall", stall)
+
+    async with sender(host=HostLimits(concurrency=2)) as own:
+        for _ in range(40):
+            await answer_to(own, request(server.url()))
+        held = [asyncio.create_task(own.send(request(stalling))) for _ in range(12)]
+        first = await next(asyncio.as_completed(held))
+        await asyncio.sleep(0)
+        released = [task for task in held if task.done()]
+        for task in held:
+            task.cancel()
+
+    assert isinstance(first, Release)
+    assert held[4:] == released
+
+
 async def test_what_is_put_off_has_no_answer(server: Server) -> None:
     server.on("/", stall)
     last = request(server.url())

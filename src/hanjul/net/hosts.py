@@ -1,14 +1,15 @@
 """The gate of each host: how many requests are on their way to it, how fast, and whether it is left alone for now.
 
-A request that cannot go yet waits here only while the line is short, no longer than the host's concurrency: the rest is
-given back to the database, spread over the time in which the line will get shorter. So a slow host never holds what a sender
-has fetched for others.
+A request that cannot go yet waits here only while the line is short: no longer than the host's concurrency or, of a host that
+is known to be fast, than it takes a moment to send. The rest is given back to the database, spread over the time in which the
+line will get shorter. So a slow host never holds what a sender has fetched for others, and a fast one is never idle.
 """
 
 import asyncio
 import random
 import time
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from hanjul.model.outcome import Release
@@ -24,6 +25,10 @@ LONGEST_HOLD_S = 300.0
 _PATIENCE_S = 5.0
 """How long requests without a policy and without a timeout wait for a host that fails."""
 _RATE_WAIT_S = 0.5
+_LINE_S = 0.25
+"""How long the surplus of a line, what is beyond the host's concurrency, is expected to wait at most."""
+_STALLED_S = 0.5
+"""It is put off after all if it has waited so long."""
 _MANY_HOSTS = 4096
 
 
@@ -68,13 +73,18 @@ class Hosts:
 class Host:
     """The gate of one host and port."""
 
-    __slots__ = ("_breaker", "_drained_at", "_free_at", "_held_until", "_limits", "_line", "_name", "_running", "_takes_s")
+    __slots__ = (
+        "_breaker", "_drained_at", "_free_at", "_held_until", "_is_known", "_limits", "_line", "_look", "_name", "_running",
+        "_takes_s",
+    )  # fmt: skip
 
     def __init__(self, name: str, limits: HostLimits, sender: SenderLimits) -> None:
         self._name, self._limits, self._breaker = name, limits, Breaker(sender)
         self._running = 0
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._line: deque[tuple[asyncio.Future[bool], float]] = deque()  # and since when it waits
+        self._look: asyncio.TimerHandle | None = None
         self._takes_s = 0.1  # a request, on average
+        self._is_known = False  # whether it has ever answered
         self._held_until = 0.0  # the host asked for it
         self._free_at = 0.0  # when its rate allows the next request
         self._drained_at = 0.0  # when those that were put off will have had their turn
@@ -91,9 +101,10 @@ class Host:
         if held is not None:
             return held
         if self._running >= self._limits.concurrency or self._line:
-            if len(self._line) >= self._limits.concurrency:
+            if len(self._line) >= self._limits.concurrency and not self._moves_fast():
                 return self._put_off()
-            await self._wait_in_line()
+            if not await self._wait_in_line():
+                return self._put_off()
             held = self._held(request)
             if held is not None:  # while it waited the host has begun to fail
                 self._next()
@@ -110,6 +121,7 @@ class Host:
         now = time.monotonic()
         self._running -= 1
         self._takes_s += 0.1 * (now - since - self._takes_s)
+        self._is_known = self._is_known or failed is False
         if failed is None:
             self._breaker.gave_up(probe=probe)
         elif failed:
@@ -140,22 +152,51 @@ class Host:
         why = "is failing" if failing_s >= asked_s else "asked for it (Retry-After)"
         return Release(delay_s=wait_s, reason=f"waiting: host {self._name} {why}")
 
-    async def _wait_in_line(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._line.append(turn)
+    def _moves_fast(self) -> bool:
+        """Whether who joins the line now will have had its turn in a moment."""
+        return (
+            self._is_known and self._limits.rate is None and self._takes_s * len(self._line) / self._limits.concurrency <= _LINE_S
+        )
+
+    async def _wait_in_line(self) -> bool:
+        """Whether its turn has come; if not, it is to be put off."""
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
+        place = (turn, time.monotonic())
+        self._line.append(place)
+        if self._look is None and len(self._line) > self._limits.concurrency:
+            self._look = loop.call_later(_STALLED_S, self._look_at_surplus)
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._line.remove(turn)
+                with suppress(ValueError):  # nobody waited for it
+                    self._line.remove(place)
             else:
                 self._next()  # it was its turn
             raise
 
+    def _look_at_surplus(self) -> None:
+        """Put it off if the line has not moved as it was expected to."""
+        self._look = None
+        surplus = len(self._line) - self._limits.concurrency
+        if surplus <= 0:
+            return
+        stalled_at = self._line[self._limits.concurrency][1] + _STALLED_S
+        if stalled_at <= time.monotonic():
+            for turn, _ in [self._line.pop() for _ in range(surplus)][::-1]:
+                if not turn.done():
+                    turn.set_result(False)
+        else:
+            self._look = asyncio.get_running_loop().call_later(stalled_at - time.monotonic(), self._look_at_surplus)
+
     def _next(self) -> None:
         """Let the first of the line go on, if there is room. It takes its place when it runs."""
-        if self._line and self._running < self._limits.concurrency:
-            self._line.popleft().set_result(None)
+        while self._line and self._running < self._limits.concurrency:
+            turn, _ = self._line.popleft()
+            if not turn.done():  # given up, and about to leave
+                turn.set_result(True)
+                return
 
     async def _in_time(self, rate: float) -> bool:
         """Wait until the rate allows it; False if that is too long for waiting."""
