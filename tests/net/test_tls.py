@@ -214,3 +214,7 @@ def test_a_proxy_that_is_none_is_refused_and_its_login_is_not_shown(proxy: str) 
         Sender(SenderLimits(proxy=proxy))
 
     assert "pw" not in str(refused.value)
+
+
+def test_the_login_of_a_proxy_is_not_shown() -> None:
+    assert "pw" not in repr(SenderLimits(proxy="http://ada:pw@proxy.example:3128"))

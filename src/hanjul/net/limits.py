@@ -46,7 +46,7 @@ class SenderLimits:
     connect_timeout_s: float = 300.0
     http_allow: tuple[str, ...] = ()
     ca_file: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # it may have a login
     no_proxy: tuple[str, ...] = ()
     break_after: int = 10
     probe_s: float = 5.0
