@@ -262,6 +262,7 @@ def test_names_may_be_anything(db):
 
 
 def test_the_events_of_partitions_are_those_of_the_table(db):
+    db.run('create schema "a.b"; set search_path = "a.b"')
     db.run("create table sales (id integer, day integer, primary key (id, day)) partition by range (day)")
     db.run("create table sales_1 partition of sales for values from (0) to (10) partition by range (day)")
     db.run("create table sales_1_1 partition of sales_1 for values from (0) to (10)")
@@ -272,7 +273,9 @@ def test_the_events_of_partitions_are_those_of_the_table(db):
     db.run("insert into sales values (1, 1), (2, 11)")
     db.run("insert into sales_2 values (3, 12)")
 
-    assert [(event["table"], event["record"]["id"]) for event in events(db)] == [("sales", 1), ("sales", 2), ("sales", 3)]
+    assert [(event["schema"], event["table"], event["record"]["id"]) for event in events(db)] == [
+        ("a.b", "sales", number) for number in (1, 2, 3)
+    ]
     assert lines(db)[0] == "sales_insert_update_delete/1/1"
 
 

@@ -32,14 +32,28 @@ begin
         perform hanjul._write_webhook_secret(new);
     end if;
     if new.asked -> 'test' = 'true' then
-        new.test_request_id := hanjul._enqueue_webhook(
-            null, new.url, new.headers, new.timeout_ms, '{"max_attempts": 1, "statuses": "non-2xx"}', 1, new.secret, new.created_by, null,
-            jsonb_build_object('type', 'TEST', 'record', null, 'old_record', null,
-                               'table', (select c.relname from pg_class c where c.oid = new.tab),
-                               'schema', (select c.relnamespace::regnamespace::text from pg_class c where c.oid = new.tab))::text);
+        new.test_request_id := hanjul._test_webhook(new);
     end if;
     new.asked := null;
     return new;
+end
+$$;
+
+-- _test_webhook(w): the request of a test. It is of no webhook, lest it waits with the others, or counts among them.
+create or replace function hanjul._test_webhook(w hanjul.webhook)
+returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    request_id bigint;
+    event jsonb := (
+        select jsonb_build_object('type', 'TEST', 'table', c.relname, 'schema', n.nspname, 'record', null, 'old_record', null)
+        from (select) one left join pg_class c on c.oid = w.tab left join pg_namespace n on n.oid = c.relnamespace);
+begin
+    insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds, enqueued_by, retry, sign_with, options)
+    values ('POST', w.url, w.headers, convert_to(event::text, 'UTF8'), w.timeout_ms, w.created_by,
+            '{"max_attempts": 1, "statuses": "non-2xx"}', w.secret, '{"max_redirects": 0}')
+    returning id into request_id;
+    perform net._wake();
+    return request_id;
 end
 $$;
 

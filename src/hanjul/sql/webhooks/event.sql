@@ -48,64 +48,50 @@ begin
         key := concat(key, '/', case when tg_nargs = 1 then value #>> '{}'
                                      else coalesce(replace(replace(value #>> '{}', '%', '%25'), '/', '%2F'), '%00') end);
     end loop;
-    perform set_config('hanjul.webhook_key', coalesce(key, ''), true),
-            set_config('hanjul.webhook_rows', concat('"record": ', coalesce(newest::text, 'null'), ', "old_record": ', coalesce(former::text, 'null')), true);
+    key := set_config('hanjul.webhook_key', coalesce(key, ''), true);  -- assigned, not performed: that costs less, and there are many
+    key := set_config('hanjul.webhook_rows', concat('"record": ', coalesce(newest::text, 'null'), ', "old_record": ', coalesce(former::text, 'null')), true);
     return null;
 end
 $$;
 
 -- _webhook_send(webhook): the second trigger, and the only one of TRUNCATE. Nothing happens if the webhook is gone, or is not on
 -- this table: anybody may write a trigger that names it. The events of a partition are those of the table that it is part of.
+-- The request belongs to whoever has created the webhook. It asks for no redirects: an endpoint that has moved is one that fails.
 -- A body over 64 MiB would never be sent: the event goes out without its records, and says so.
+-- One statement, and assignments where a statement is not needed, because this runs for each row.
 create or replace function hanjul._webhook_send()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    rows text := case when tg_op = 'TRUNCATE' then '"record": null, "old_record": null' else nullif(current_setting('hanjul.webhook_rows', true), '') end;
+    rows text := case when tg_op = 'TRUNCATE' then '"record": null, "old_record": null' else current_setting('hanjul.webhook_rows', true) end;
     key text := case when tg_op <> 'TRUNCATE' then nullif(current_setting('hanjul.webhook_key', true), '') end;
-    w record;
+    ignored text;
 begin
-    if rows is null then
+    if rows is null or rows = '' then
         return null;
     end if;
     if tg_op <> 'TRUNCATE' then
-        perform set_config('hanjul.webhook_rows', '', true);
-    end if;
-    select v.name, v.tab::oid, v.url, v.headers, v.timeout_ms, v.retry, v.max_attempts, v.secret, v.created_by,
-           case when v.tab = tg_relid then tg_table_name else (select c.relname from pg_class c where c.oid = v.tab) end as relname,
-           case when v.tab = tg_relid then tg_table_schema
-                else (select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = v.tab) end as nspname
-    into w from hanjul.webhook v where v.name = tg_argv[0];
-    if not found or w.tab <> tg_relid and w.tab not in (select a.relid from pg_partition_ancestors(tg_relid) a) then
-        return null;
+        ignored := set_config('hanjul.webhook_rows', '', true);
     end if;
     if octet_length(rows) > 67000000 then
         rows := format('"record": null, "old_record": null, "too_large": %s, "key": %s', octet_length(rows), coalesce(to_json(substr(key, 2))::text, 'null'));
     end if;
-    perform hanjul._enqueue_webhook(
-        w.name, w.url, w.headers, w.timeout_ms, w.retry, w.max_attempts, w.secret, w.created_by, hanjul._webhook_line(w.name, key),
-        concat('{"type": "', tg_op, '", "table": ', to_json(w.relname::text), ', "schema": ', to_json(w.nspname::text), ', ', rows, '}'));
+    insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds, enqueued_by, retry, max_attempts, give_up_at,
+                                        ordering_key, sign_with, webhook, options)
+    select 'POST', w.url, w.headers,
+           convert_to(concat(
+               '{"type": "', tg_op,
+               '", "table": ', to_json(case when w.tab = tg_relid then tg_table_name
+                                            else (select c.relname from pg_class c where c.oid = w.tab) end::text),
+               ', "schema": ', to_json(case when w.tab = tg_relid then tg_table_schema
+                                            else (select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                                                  where c.oid = w.tab) end::text),
+               ', ', rows, '}'), 'UTF8'),
+           w.timeout_ms, w.created_by, w.retry, w.max_attempts, clock_timestamp() + make_interval(secs => (w.retry ->> 'max_age_s')::double precision),
+           hanjul._webhook_line(w.name, key), w.secret, w.name, '{"max_redirects": 0}'
+    from hanjul.webhook w
+    where w.name = tg_argv[0] and (w.tab = tg_relid or w.tab::oid in (select a.relid from pg_partition_ancestors(tg_relid) a));
+    ignored := net._wake();
     return null;
-end
-$$;
-
--- _enqueue_webhook(...): the request; it belongs to whoever has created the webhook. Its id. It asks for no redirects: an
--- endpoint that has moved is one that fails.
-create or replace function hanjul._enqueue_webhook(
-    webhook text, url text, headers jsonb, timeout_ms integer, retry jsonb, max_attempts integer, secret text, owner name, line text, body text)
-returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
-declare
-    request_id bigint;
-begin
-    insert into net.http_request_queue as q (method, url, headers, body, timeout_milliseconds, enqueued_by, retry, max_attempts, give_up_at,
-                                             ordering_key, sign_with, webhook, options)
-    values ('POST', _enqueue_webhook.url, _enqueue_webhook.headers, convert_to(_enqueue_webhook.body, 'UTF8'), timeout_ms, owner,
-            _enqueue_webhook.retry, _enqueue_webhook.max_attempts,
-            clock_timestamp() + make_interval(secs => (_enqueue_webhook.retry ->> 'max_age_s')::double precision),
-            line, secret, _enqueue_webhook.webhook, '{"max_redirects": 0}')
-    returning q.id into request_id;
-    perform net._wake();
-    return request_id;
 end
 $$;
 
