@@ -100,7 +100,9 @@ $$;
 create or replace function net.http_request_many(requests jsonb)
 returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    fields constant text[] := '{method,url,body,json_body,bytes,params,headers,timeout_milliseconds,retry,idempotency_key,ordering_key,not_before,sign_with,options}';
+    fields constant text[] := array[
+        'method', 'url', 'body', 'json_body', 'bytes', 'params', 'headers', 'timeout_milliseconds', 'retry', 'idempotency_key', 'ordering_key',
+        'not_before', 'sign_with', 'options'];
     unknown record;
     r record;
 begin

@@ -60,7 +60,9 @@ $$;
 -- it becomes part of the statement that asks.
 create or replace function net._is_plain_url(url text)
 returns boolean language sql immutable parallel safe
-return url ~ '^https?://(([a-z0-9_-]+[.])*[a-z_][a-z0-9_-]*|127[.]0[.]0[.]1)(:[1-9][0-9]{0,3}|:[1-5][0-9]{4})?/([A-Za-z0-9_~!$&''()*+,;=:@%-]+([./][A-Za-z0-9_~!$&''()*+,;=:@%-]+)*/?)?([?][A-Za-z0-9_~!$&''()*+,;=:@%/.-]+)?$';
+return url ~ ('^https?://(([a-z0-9_-]+[.])*[a-z_][a-z0-9_-]*|127[.]0[.]0[.]1)(:[1-9][0-9]{0,3}|:[1-5][0-9]{4})?'
+              || '/([A-Za-z0-9_~!$&''()*+,;=:@%-]+([./][A-Za-z0-9_~!$&''()*+,;=:@%-]+)*/?)?'
+              || '([?][A-Za-z0-9_~!$&''()*+,;=:@%/.-]+)?$');
 
 -- _rebuild_url(url): normalised; XX000 if it is no URL of HTTP.
 create or replace function net._rebuild_url(url text)
