@@ -24,20 +24,17 @@ declare
     codes integer[];
     errors text[];
 begin
-    with given as materialized (
-        select * from json_to_recordset(answers) as g (
+    -- All is carried along from the first join: its rows are many, and how many is not known when the statement is planned.
+    with judged as materialized (
+        select g.*, ts + make_interval(secs => coalesce(g.delay_s, 0)) as due,
+               g.how in ('success', 'error') or g.how = 'retry' and ts + make_interval(secs => g.delay_s) > r.give_up_at as ends
+        from json_to_recordset(answers) as g (
             id bigint, claim integer, how text, delay_s double precision, status_code integer, content_type text, headers jsonb, content text,
             body text, truncated boolean, timed_out boolean, error text, duration_ms real, dns_ms real, connect_ms real, first_byte_ms real,
-            remote_address text, response_bytes bigint)),
-    ours as materialized (
-        select r.id, r.give_up_at from net.http_request_queue r
-        where r.id in (select g.id from given g) and r.finished is null and r.locked_until is not null  -- null: settled by this very claim
-          and exists (select from given g where g.id = r.id and g.claim = r.claims)
-        order by r.id for update),
-    judged as materialized (
-        select g.*, o.give_up_at, ts + make_interval(secs => coalesce(g.delay_s, 0)) as due,
-               g.how in ('success', 'error') or g.how = 'retry' and ts + make_interval(secs => g.delay_s) > o.give_up_at as ends
-        from given g join ours o on o.id = g.id),
+            remote_address text, response_bytes bigint)
+        join net.http_request_queue r on r.id = g.id and r.claims = g.claim
+        where r.finished is null and r.locked_until is not null  -- null: settled by this very claim
+        order by g.id for update of r),
     changed as (
         update net.http_request_queue r
         set status = case when j.how = 'success' then 'SUCCESS' when coalesce(j.ends, false) then 'ERROR' else 'PENDING' end::net.request_status,
@@ -51,27 +48,30 @@ begin
             finished = case when coalesce(j.ends, false) then ts end
         from judged j
         where r.id = j.id and r.claims = j.claim
-        returning r.*),
+        returning r.id, r.status, r.error_msg as told, r.attempts, r.finished, r.next_attempt_at, r.enqueued_by, r.ordering_key, r.webhook,
+                  not keeps and not net._is_dead(r) as goes, j.claim, j.how, j.status_code, j.content_type, j.headers, j.content, j.body,
+                  j.truncated, j.timed_out, j.error, j.duration_ms, j.dns_ms, j.connect_ms, j.first_byte_ms, j.remote_address,
+                  j.response_bytes),
     answered as (
         insert into net._http_response (id, status_code, content_type, headers, content, timed_out, error_msg, created, body, truncated, enqueued_by)
-        select c.id, j.status_code, j.content_type, j.headers, j.content, coalesce(j.timed_out, false),
-               case when j.status_code is null or j.truncated then c.error_msg end, ts, decode(j.body, 'base64'),
-               coalesce(j.truncated, false), c.enqueued_by
-        from changed c join judged j on j.id = c.id
+        select c.id, c.status_code, c.content_type, c.headers, c.content, coalesce(c.timed_out, false),
+               case when c.status_code is null or c.truncated then c.told end, ts, decode(c.body, 'base64'),
+               coalesce(c.truncated, false), c.enqueued_by
+        from changed c
         where c.finished is not null),
     noted as (
         insert into net.http_attempt
-        select c.id, c.claims, c.attempts, ts - make_interval(secs => coalesce(j.duration_ms, 0) / 1000), coalesce(j.duration_ms, 0), j.dns_ms,
-               j.connect_ms, j.first_byte_ms, j.remote_address, j.status_code, j.response_bytes, j.error,
+        select c.id, c.claim, c.attempts, ts - make_interval(secs => coalesce(c.duration_ms, 0) / 1000), coalesce(c.duration_ms, 0), c.dns_ms,
+               c.connect_ms, c.first_byte_ms, c.remote_address, c.status_code, c.response_bytes, c.error,
                case when c.finished is null then c.next_attempt_at end
-        from changed c join judged j on j.id = c.id
-        where j.how <> 'release' and (c.finished is null or keeps or net._is_dead(c)))
-    select array_agg(c.id), array_agg(c.id) filter (where c.finished is not null and not keeps and not net._is_dead(c)),
+        from changed c
+        where c.how <> 'release' and (c.finished is null or not c.goes))
+    select array_agg(c.id), array_agg(c.id) filter (where c.finished is not null and c.goes),
            array_agg(distinct c.ordering_key) filter (where c.finished is not null and c.ordering_key is not null),
            array_agg(c.webhook order by c.id) filter (where hooked), array_agg(c.status = 'SUCCESS' order by c.id) filter (where hooked),
-           array_agg(c.status_code order by c.id) filter (where hooked), array_agg(c.error_msg order by c.id) filter (where hooked)
+           array_agg(c.status_code order by c.id) filter (where hooked), array_agg(c.told order by c.id) filter (where hooked)
     into settled, ended, keys, hooks, oks, codes, errors
-    from changed c join judged j on j.id = c.id cross join lateral (select c.webhook is not null and j.how <> 'release') h (hooked);
+    from changed c cross join lateral (select c.webhook is not null and c.how <> 'release') h (hooked);
     if ended is not null then
         delete from net.http_attempt a where a.request_id = any (ended);
         delete from net.http_request_queue r where r.id = any (ended);
