@@ -25,9 +25,9 @@ LONGEST_HOLD_S = 300.0
 _PATIENCE_S = 5.0
 """How long requests without a policy and without a timeout wait for a host that fails."""
 _RATE_WAIT_S = 0.5
-_LINE_S = 0.25
+_LINE_S = 1.0
 """How long the surplus of a line, what is beyond the host's concurrency, is expected to wait at most."""
-_STALLED_S = 0.5
+_STALLED_S = 2.0
 """It is put off after all if it has waited so long."""
 _MANY_HOSTS = 4096
 
