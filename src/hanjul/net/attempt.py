@@ -86,7 +86,7 @@ class Attempts:
 
 def _takes_a_while(last: Transfer) -> bool:
     """Whether to decompress the body and to decode it would hold up the event loop."""
-    return len(last.body) > _LARGE_BYTES or any(line[:16].lower() == b"content-encoding" for line in last.lines)
+    return len(last.body) > _LARGE_BYTES or b"content-encoding" in b"".join(last.lines).lower()
 
 
 def _option(request: Request, name: str, default: int, *, least: int) -> int:

@@ -21,7 +21,6 @@ _OURS = frozenset({
     "http2-settings", "content-length", "expect",
 })  # fmt: skip
 """Of the connection, not of the request: they are libcurl's to say."""
-_USER_AGENT = f"hanjul/{version('hanjul')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,9 @@ class Header:
         return f"Header({self.name!r}, {'***' if self.private else self.value!r})"
 
 
+_OUR_USER_AGENT = Header("User-Agent", f"hanjul/{version('hanjul')}")
+
+
 def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
     """All headers of the request but those that libcurl adds by itself; raises Unsendable.
 
@@ -48,6 +50,8 @@ def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
     """
     if not isinstance(request.headers_out or {}, Mapping):
         raise Unsendable("the headers are no JSON object")
+    if not request.headers_out and request.idempotency_key is None and request.sign_with is None:
+        return [_OUR_USER_AGENT]
     headers = [_header(name, value, request.secrets, target) for name, value in (request.headers_out or {}).items()
                if value is not None and name.lower() not in _OURS]  # fmt: skip
     names = {header.name.lower() for header in headers}
@@ -57,7 +61,7 @@ def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
         headers = [header for header in headers if not header.name.lower().startswith("webhook-")]
         headers += _signature(request, target, now_s)
     if "user-agent" not in names:
-        headers.append(Header("User-Agent", _USER_AGENT))
+        headers.append(_OUR_USER_AGENT)
     return _one_user_agent(headers)
 
 

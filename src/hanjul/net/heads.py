@@ -7,14 +7,18 @@ _ENDS = frozenset({b"\r\n", b"\n"})
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Headers of one answer. headers: the last of each name, in the case in which it was received."""
+    """Headers of one answer.
+
+    headers: the last of each name, in the case in which it was received.  lower: their names, by themselves in lower case.
+    """
 
     headers: dict[str, str]
+    lower: dict[str, str]
 
     def get(self, name: str) -> str | None:
-        """The last header of this name, in any case."""
-        found = [value for given, value in self.headers.items() if given.lower() == name]
-        return found[-1] if found else None
+        """The last header of this name, which is lower case, in any case."""
+        given = self.lower.get(name)
+        return None if given is None else self.headers[given]
 
 
 def head_of(lines: list[bytes]) -> Head:
@@ -22,15 +26,17 @@ def head_of(lines: list[bytes]) -> Head:
     headers: dict[str, str] = {}
     name = ""
     for line in _last(lines):
-        raw_name, colon, raw_value = line.partition(b":")
         if line[:1] in b" \t" and name:  # a header may go on in the next line
             headers[name] = f"{headers[name]} {_text(line.strip())}".strip()
-        elif colon:
+            continue
+        raw_name, colon, raw_value = line.partition(b":")
+        if colon:
             name = _text(raw_name.strip(b" \t"))
-            headers.pop(name, None)  # the last one stands where it stood
+            if name in headers:
+                del headers[name]  # the last one stands where it stood
             headers[name] = _text(raw_value.strip(b" \t\r\n"))
     lower = {given.lower(): given for given in headers}
-    return Head(headers if len(lower) == len(headers) else {given: headers[given] for given in lower.values()})
+    return Head(headers if len(lower) == len(headers) else {given: headers[given] for given in lower.values()}, lower)
 
 
 def _last(lines: list[bytes]) -> list[bytes]:
