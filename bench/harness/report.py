@@ -100,16 +100,16 @@ def _cell(figure: Figure, by_system: Mapping[str, Sequence[float]], name: str, o
 def _goal(figure: Figure, by_system: Mapping[str, Sequence[float]], ours: str) -> str:
     if figure.goal is None:
         return ""
-    told, met = "", by_system.get(ours, []) != []
-    mine = median(by_system[ours]) if met else 0.0
-    if figure.goal.ratio is not None:
-        told = f"x{figure.goal.ratio:.3g}"
-        peers = [median(numbers) for name, numbers in by_system.items() if name != ours and numbers]
-        met = met and bool(peers) and all(ratio(figure, mine, peer) >= figure.goal.ratio for peer in peers)
+    mine, verdicts = by_system.get(ours, []), []
     if figure.goal.number is not None:
         told = f"{'at least' if figure.more_is_better else 'at most'} {_number(figure.goal.number)}"
-        met = met and (mine >= figure.goal.number if figure.more_is_better else mine <= figure.goal.number)
-    return f"{told} {'met' if met else 'missed'}"
+        met = mine and (median(mine) >= figure.goal.number if figure.more_is_better else median(mine) <= figure.goal.number)
+        verdicts.append(f"{told} {'met' if met else 'missed'}")
+    if figure.goal.ratio is not None:
+        peers = [median(numbers) for name, numbers in by_system.items() if name != ours and numbers]
+        met = mine and peers and all(ratio(figure, median(mine), peer) >= figure.goal.ratio for peer in peers)
+        verdicts.append(f"x{figure.goal.ratio:.3g} {'met' if met else 'missed'}")
+    return ", ".join(verdicts)
 
 
 def _number(number: float) -> str:

@@ -9,7 +9,7 @@ WAIT_S = 1.0
 
 
 def get_all(url: str, count: int, at_once: int) -> None:
-    """Ask for a URL so often; raises RuntimeError if an answer is not 200. Every option is set for every request."""
+    """Ask for a URL so often; raises RuntimeError if an answer is not 200. The sender's options are set for every request."""
     multi, idle, left = pycurl.CurlMulti(), deque(pycurl.Curl() for _ in range(at_once)), count
     multi.setopt(pycurl.M_MAXCONNECTS, at_once)
     running = 0
@@ -36,11 +36,18 @@ def get_all(url: str, count: int, at_once: int) -> None:
 def _prepared(curl: Any, url: str) -> Any:
     curl.reset()
     curl.body, curl.lines = [], []
-    curl.setopt(pycurl.URL, url)
-    curl.setopt(pycurl.NOSIGNAL, 1)
-    curl.setopt(pycurl.HTTPHEADER, ["Accept: */*", "User-Agent: bench"])
-    curl.setopt(pycurl.HEADERFUNCTION, curl.lines.append)
-    curl.setopt(pycurl.WRITEFUNCTION, curl.body.append)
-    curl.setopt(pycurl.TIMEOUT_MS, 5000)
-    curl.setopt(pycurl.PROXY, "")
+    for option, value in (
+        (pycurl.URL, url),
+        (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+        (pycurl.NOSIGNAL, 1),
+        (pycurl.HTTPHEADER, ["User-Agent: bench", "Expect:"]),
+        (pycurl.HEADERFUNCTION, curl.lines.append),
+        (pycurl.WRITEFUNCTION, curl.body.append),
+        (pycurl.TIMEOUT_MS, 5000),
+        (pycurl.CONNECTTIMEOUT_MS, 5000),
+        (pycurl.TCP_KEEPALIVE, 1),
+        (pycurl.PROXY, ""),
+        (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+    ):
+        curl.setopt(option, value)
     return curl

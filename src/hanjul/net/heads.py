@@ -32,8 +32,7 @@ def head_of(lines: list[bytes]) -> Head:
         raw_name, colon, raw_value = line.partition(b":")
         if colon:
             name = _text(raw_name.strip(b" \t"))
-            if name in headers:
-                del headers[name]  # the last one stands where it stood
+            headers.pop(name, None)  # the last one stands where it stood
             headers[name] = _text(raw_value.strip(b" \t\r\n"))
     lower = {given.lower(): given for given in headers}
     return Head(headers if len(lower) == len(headers) else {given: headers[given] for given in lower.values()}, lower)
