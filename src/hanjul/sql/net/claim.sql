@@ -101,7 +101,8 @@ $$;
 -- _heads(ids, ts): those of them, all locked by us, that no other of their key goes before; a fresh look, after the lock. The
 -- others are put off, for as long as it takes: whoever ends what they wait for makes the next one due (settle.sql). That
 -- would be missed by one who ends it just now, so it is locked for it; if it cannot be, they stay as they are. Half a minute
--- at most, lest somebody deletes it by hand.
+-- at most, lest somebody deletes it by hand. One that waits for a later one, since it is sent again, stays as it is, too:
+-- that one's lease may end without an end of it.
 create or replace function net._heads(ids bigint[], ts timestamptz)
 returns bigint[] language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -116,7 +117,7 @@ begin
         set next_attempt_at = ts + interval '30 seconds', in_line = true
         where r.id = any (behind) and exists (
             select from net.http_request_queue e
-            where e.ordering_key = r.ordering_key and e.finished is null and e.id <> r.id and (e.id < r.id or e.locked_until > ts)
+            where e.ordering_key = r.ordering_key and e.finished is null and e.id < r.id
             order by e.id limit 1 for update skip locked);
     end if;
     return array(select i from unnest(ids) with ordinality u (i, n) where i <> all (behind) order by n);
