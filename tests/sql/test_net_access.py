@@ -18,6 +18,7 @@ SENDERS_COLUMNS = {
     "finished": "now()",
     "enqueued_by": "'postgres'",
     "claims": "1",
+    "cancelled_by": "'me'",
     "released": "1",
     "in_line": "true",
     "webhook": "'w'",

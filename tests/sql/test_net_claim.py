@@ -561,3 +561,18 @@ def test_what_was_given_back_is_not_its_old_holders_any_more(db, ask, how):
 
     assert end(db, claimed) == [(*claimed, 1)]
     assert db.rows("select id, claim, held_by from net.extend_requests(%s, %s, 5)", [request_id], [claimed[1]]) == [(*claimed, 1)]
+
+
+def test_nobody_stands_in_anothers_line(db, ask):
+    ask(ordering_key="a", next_attempt_at="9999-01-01", enqueued_by="somebody")
+    mine = ask(ordering_key="a")
+
+    assert ids(db) == [mine]
+
+
+def test_what_was_cancelled_is_not_sent_again_with_what_failed(db, ask):
+    request_id = ask(max_attempts=3)
+    db.run("select net.cancel(%s)", request_id)
+
+    assert db.one("select net.redrive()") == 0
+    assert db.one("select net.redrive(array[%s::bigint])", request_id) == 1

@@ -31,10 +31,11 @@ create table net.http_request_queue (
     released             integer not null default 0,                         -- of them given back unsent
     retry                jsonb,                                              -- the policy; null: one attempt, any answer is one
     give_up_at           timestamptz,                                        -- no attempt begins after it
-    ordering_key         text,                                               -- of each key one at a time, by id
+    ordering_key         text,                                               -- of each key of a role one at a time, by id
     in_line              boolean not null default false,                     -- put off behind an earlier one of its key
     idempotency_key      text,
     sign_with            text,                                               -- name of the secret that signs it (Standard Webhooks)
+    cancelled_by         name,                                               -- who did not want it any more
     webhook              text,                                               -- name of the webhook that it belongs to
     options              jsonb                                               -- max_response_bytes, max_redirects
 ) with (
@@ -44,7 +45,7 @@ create table net.http_request_queue (
 );
 alter sequence net.http_request_queue_id_seq owned by net.http_request_queue.id;
 create index http_request_queue_due_idx on net.http_request_queue (next_attempt_at, id) where finished is null;
-create index http_request_queue_line_idx on net.http_request_queue (ordering_key, id) where finished is null and ordering_key is not null;
+create index http_request_queue_line_idx on net.http_request_queue (enqueued_by, ordering_key, id) where finished is null and ordering_key is not null;
 create index http_request_queue_created_idx on net.http_request_queue (created);
 create unique index http_request_queue_idempotency_idx on net.http_request_queue (enqueued_by, idempotency_key)
     where idempotency_key is not null;

@@ -1,5 +1,5 @@
 -- Handing out requests to senders: those that are due, by the time that they are due and then by id, whatever nobody else has
--- locked. Of each ordering key only the unfinished one with the smallest id.
+-- locked. Of each ordering key of a role only the unfinished one with the smallest id.
 --
 -- The dead index entries of requests that have ended stay for as long as a transaction is open anywhere. So each connection
 -- remembers, in a setting of its own, how far it got, and goes on from there. That is only a hint, as in jobs/fetch.sql: what
@@ -110,14 +110,14 @@ declare
         select r.id from net.http_request_queue r
         where r.id = any (ids) and r.ordering_key is not null and exists (
             select from net.http_request_queue e
-            where e.ordering_key = r.ordering_key and e.finished is null and e.id <> r.id and (e.id < r.id or e.locked_until > ts)));
+            where e.enqueued_by = r.enqueued_by and e.ordering_key = r.ordering_key and e.finished is null and e.id <> r.id and (e.id < r.id or e.locked_until > ts)));
 begin
     if cardinality(behind) > 0 then
         update net.http_request_queue r
         set next_attempt_at = ts + interval '30 seconds', in_line = true
         where r.id = any (behind) and exists (
             select from net.http_request_queue e
-            where e.ordering_key = r.ordering_key and e.finished is null and e.id < r.id
+            where e.enqueued_by = r.enqueued_by and e.ordering_key = r.ordering_key and e.finished is null and e.id < r.id
             order by e.id limit 1 for update skip locked);
     end if;
     return array(select i from unnest(ids) with ordinality u (i, n) where i <> all (behind) order by n);
@@ -158,7 +158,7 @@ begin
         perform hanjul._webhooks_ended(array[r.webhook], array[false], array[null::integer], array[why]);
     end if;
     if r.ordering_key is not null then
-        perform net._next_in_line(array[r.ordering_key]);
+        perform net._next_in_line(array[r.enqueued_by], array[r.ordering_key]);
     end if;
 end
 $$;

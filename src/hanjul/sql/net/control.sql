@@ -9,6 +9,7 @@ begin
     if r.finished is not null then
         raise exception 'request % has ended already: %', request_id, r.status using errcode = 'object_not_in_prerequisite_state';
     end if;
+    update net.http_request_queue q set cancelled_by = session_user where q.id = request_id;
     perform net._end_unanswered(request_id, format('cancelled by %s', session_user), clock_timestamp());
 end
 $$;
@@ -26,8 +27,8 @@ begin
 end
 $$;
 
--- redrive(request_ids): requests that have ended as errors are sent again; null: all that failed in spite of their retries.
--- How many. Ids that are not of such requests are passed over.
+-- redrive(request_ids): requests that have ended as errors are sent again; null: all that failed in spite of their retries
+-- and were not cancelled. How many. Ids that are not of such requests are passed over.
 create or replace function net.redrive(request_ids bigint[] default null)
 returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -68,7 +69,7 @@ declare
     n bigint;
 begin
     update net.http_request_queue r
-    set status = 'PENDING', finished = null, attempts = 0, released = r.claims, in_line = false, locked_until = null,
+    set status = 'PENDING', finished = null, cancelled_by = null, attempts = 0, released = r.claims, in_line = false, locked_until = null,
         next_attempt_at = clock_timestamp(), give_up_at = clock_timestamp() + (r.give_up_at - r.created)
     where r.id = any (ids);
     get diagnostics n = row_count;

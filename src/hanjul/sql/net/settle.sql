@@ -18,6 +18,7 @@ declare
     keeps boolean := coalesce(net._setting('pg_net.queue_retention'), net._setting('pg_net.ttl'))::interval > interval '0';
     settled bigint[];
     ended bigint[];
+    owners name[];
     keys text[];
     hooks text[];
     oks boolean[];
@@ -67,17 +68,18 @@ begin
         from changed c
         where c.how <> 'release' and (c.finished is null or not c.goes))
     select array_agg(c.id), array_agg(c.id) filter (where c.finished is not null and c.goes),
-           array_agg(distinct c.ordering_key) filter (where c.finished is not null and c.ordering_key is not null),
+           array_agg(c.enqueued_by) filter (where lined), array_agg(c.ordering_key) filter (where lined),
            array_agg(c.webhook order by c.id) filter (where hooked), array_agg(c.status = 'SUCCESS' order by c.id) filter (where hooked),
            array_agg(c.status_code order by c.id) filter (where hooked), array_agg(c.told order by c.id) filter (where hooked)
-    into settled, ended, keys, hooks, oks, codes, errors
-    from changed c cross join lateral (select c.webhook is not null and c.how <> 'release') h (hooked);
+    into settled, ended, owners, keys, hooks, oks, codes, errors
+    from changed c cross join lateral (
+        select c.webhook is not null and c.how <> 'release', c.finished is not null and c.ordering_key is not null) h (hooked, lined);
     if ended is not null then
         delete from net.http_attempt a where a.request_id = any (ended);
         delete from net.http_request_queue r where r.id = any (ended);
     end if;
     if keys is not null then
-        perform net._next_in_line(keys);
+        perform net._next_in_line(owners, keys);
     end if;
     if hooks is not null then
         perform hanjul._webhooks_ended(hooks, oks, codes, errors);
@@ -96,17 +98,18 @@ $$;
 -- parsed when it was created: it becomes part of the statement that asks.
 create or replace function net._is_dead(r net.http_request_queue)
 returns boolean language sql immutable
-return r.status = 'ERROR' and (r.max_attempts > 1 or r.webhook is not null);
+return r.status = 'ERROR' and r.cancelled_by is null and (r.max_attempts > 1 or r.webhook is not null);
 
--- _next_in_line(keys): let the first of each key, if it was put off, be due.
-create or replace function net._next_in_line(keys text[])
+-- _next_in_line(owners, keys): let the first of each role's key, if it was put off, be due.
+create or replace function net._next_in_line(owners name[], keys text[])
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     update net.http_request_queue r
     set next_attempt_at = clock_timestamp(), in_line = false
     where r.in_line and r.id in (
-        select (select q.id from net.http_request_queue q where q.ordering_key = k and q.finished is null order by q.id limit 1)
-        from unnest(keys) k);
+        select (select q.id from net.http_request_queue q
+                where q.enqueued_by = k.owner and q.ordering_key = k.key and q.finished is null order by q.id limit 1)
+        from unnest(owners, keys) k (owner, key));
     if found then
         perform hanjul.wake('http requests');
     end if;
