@@ -33,7 +33,7 @@ class Sizes:
 
 
 FULL = Sizes(rounds=3, gets=20_000, waits=200, enqueued=20_000, commits=2_000, few=20_000, many=200_000)
-QUICK = Sizes(rounds=1, gets=5_000, waits=50, enqueued=10_000, commits=300, few=3_000, many=15_000)
+QUICK = Sizes(rounds=1, gets=5_000, waits=50, enqueued=10_000, commits=300, few=3_000, many=30_000)
 
 
 @dataclass(frozen=True)
