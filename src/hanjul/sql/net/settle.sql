@@ -11,7 +11,8 @@
 -- Locks: the requests, by id.
 create or replace function net.settle_requests(answers json)
 returns table (id bigint, claim integer, held_by integer) language plpgsql
-set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set jit = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
     ts timestamptz := clock_timestamp();
@@ -25,17 +26,20 @@ declare
     codes integer[];
     errors text[];
 begin
-    -- All is carried along from the first join: its rows are many, and how many is not known when the statement is planned.
+    -- Each request is looked up by its id, and what it needs is carried along: a join from the other side would pass the whole
+    -- backlog for every answer, and looks cheap to a planner that has seen a small table, or one in which nothing is leased.
     with judged as materialized (
         select g.*, ts + make_interval(secs => coalesce(g.delay_s, 0)) as due,
                g.how in ('success', 'error') or g.how = 'retry' and ts + make_interval(secs => g.delay_s) > r.give_up_at as ends
-        from json_to_recordset(answers) as g (
+        from (select * from json_to_recordset(answers) as g (
             id bigint, claim integer, how text, delay_s double precision, status_code integer, content_type text, headers jsonb, content text,
             body text, truncated boolean, timed_out boolean, error text, duration_ms real, dns_ms real, connect_ms real, first_byte_ms real,
-            remote_address text, response_bytes bigint)
-        join net.http_request_queue r on r.id = g.id and r.claims = g.claim
-        where r.finished is null and r.locked_until is not null  -- null: settled by this very claim
-        order by g.id for update of r),
+            remote_address text, response_bytes bigint) order by g.id) g
+        cross join lateral (
+            select q.give_up_at from net.http_request_queue q
+            where q.id = g.id and q.claims = g.claim and num_nonnulls(q.finished) = 0  -- so written, no index of unfinished ones fits
+              and q.locked_until is not null  -- null: settled by this very claim
+            for update) r),
     changed as (
         update net.http_request_queue r
         set status = case when j.how = 'success' then 'SUCCESS' when coalesce(j.ends, false) then 'ERROR' else 'PENDING' end::net.request_status,
