@@ -6,7 +6,7 @@ import socket
 
 import pytest
 from tests.net.sending import answer_to, got, request, sender
-from tests.net.server import Reply, Server, answer, drip, endless, stall, then_close, then_stall
+from tests.net.server import Reply, Server, Writer, answer, drip, endless, stall, then_close, then_stall
 
 from hanjul.net.failures import timeout_text
 
@@ -179,3 +179,20 @@ async def test_after_every_misbehaviour_the_sender_goes_on(server: Server) -> No
         for number, reply in enumerate(replies):
             await answer_to(own, request(server.on(f"/{number}", reply), timeout_ms=300))
             assert (await answer_to(own, request(server.url("/good")))).status_code == 200
+
+
+async def test_a_server_that_closes_connections_without_a_word_loses_no_request(server: Server) -> None:
+    """libcurl tries again over five more connections that it kept; all of them may be closed."""
+
+    async def and_close(_: object, writer: Writer) -> None:
+        await asyncio.sleep(0.1)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")  # no word of closing
+        await writer.drain()
+
+    server.on("/", and_close)  # what a function answers is the last of its connection
+    async with sender() as own:
+        await asyncio.gather(*(own.send(request(server.url())) for _ in range(30)))
+
+        posted = [await answer_to(own, request(server.url(), "POST", payload=b"x")) for _ in range(3)]
+
+    assert [(answer.status_code, answer.error) for answer in posted] == [(200, None)] * 3

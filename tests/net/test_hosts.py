@@ -283,3 +283,19 @@ def test_host_limits_that_cannot_work_are_refused() -> None:
         HostLimits(concurrency=0)
     with pytest.raises(InvalidSettings, match="rate of a host"):
         HostLimits(rate=0)
+
+
+async def test_what_one_role_meets_at_a_host_holds_up_no_other(server: Server) -> None:
+    server.on("/stalls", stall)
+    server.on("/limits", b"HTTP/1.1 429 No\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n")
+
+    async with sender() as own:
+        for _ in range(12):
+            await own.send(request(server.url("/stalls"), timeout_ms=1, enqueued_by="mallory"))
+        await own.send(request(server.url("/limits"), enqueued_by="mallory"))
+
+        hers = await own.send(request(server.url(), retry=POLICY, enqueued_by="mallory"))
+        mine = await own.send(request(server.url(), retry=POLICY, enqueued_by="me"))
+
+    assert isinstance(hers, Release)
+    assert isinstance(mine, Ack)

@@ -8,7 +8,7 @@ from hanjul.model.request import Request, Secret
 
 CLAIMED = (
     "id, claims, attempts, max_attempts, method::text, url, headers::text, body, timeout_milliseconds, created, retry::text, "
-    "ordering_key, idempotency_key, sign_with, webhook, options::text"
+    "ordering_key, idempotency_key, sign_with, webhook, options::text, enqueued_by::text"
 )
 """What a sender needs of a request."""
 

@@ -5,7 +5,7 @@ import base64
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -83,13 +83,13 @@ class RequestSource:
         def row(
             request_id: int, claims: int, attempts: int, max_attempts: int, method: str, url: str, headers: str | None,
             body: bytes | None, timeout_ms: int, created: datetime, retry: str | None, ordering_key: str | None,
-            idempotency_key: str | None, sign_with: str | None, webhook: str | None, options: str | None,
+            idempotency_key: str | None, sign_with: str | None, webhook: str | None, options: str | None, enqueued_by: str,
         ) -> Request:  # fmt: skip
             return Request(
                 request_id, attempt=attempts + 1, fence=claims, max_attempts=max_attempts, method=method.upper(), url=url,
                 headers_out=_object(headers), payload=body, timeout_ms=timeout_ms, created_at=created, lease_until=lease_until,
                 retry=_object(retry), ordering_key=ordering_key, idempotency_key=idempotency_key, sign_with=sign_with,
-                webhook=webhook, options=_object(options),
+                webhook=webhook, options=_object(options), enqueued_by=enqueued_by,
             )  # fmt: skip
 
         requests = await self._database.rows(request_calls.claim(limit, lease_s, row), timeout_s=answer_s(lease_s))
@@ -180,17 +180,14 @@ class RequestRenewer:
         self._connection.close()
 
 
-def _object(json: str | None) -> Mapping[str, Any] | None:
-    """A JSON object; None for anything else, which only who wrote into the table by hand can have put there."""
-    if json is None or json == "{}":
-        return None
-    found = _decode(json)
-    return found if isinstance(found, dict) else None
+def _object(json: str | None) -> Any:
+    """A JSON object; whatever else somebody wrote into the table by hand, the sender refuses."""
+    return None if json is None or json == "{}" else _decode(json)
 
 
 def _named(request: Request) -> set[str]:
     """The secrets that it names."""
-    values = (request.headers_out or {}).values()
+    values = request.headers_out.values() if isinstance(request.headers_out, dict) else ()
     names = {name for value in values if isinstance(value, str) and "${" in value for name in _PLACEHOLDER.findall(value)}
     return names | {request.sign_with} if request.sign_with else names
 

@@ -57,7 +57,7 @@ class Request(Delivery[Any]):
     """
 
     __slots__ = (
-        "answer", "headers_out", "idempotency_key", "max_attempts", "method", "options", "ordering_key", "payload",
+        "answer", "enqueued_by", "headers_out", "idempotency_key", "max_attempts", "method", "options", "ordering_key", "payload",
         "retry", "secrets", "sign_with", "timeout_ms", "url", "webhook",
     )  # fmt: skip
 
@@ -82,6 +82,7 @@ class Request(Delivery[Any]):
         webhook: str | None = None,
         options: Mapping[str, Any] | None = None,
         secrets: Mapping[str, Secret] | None = None,
+        enqueued_by: str = "",
     ) -> None:
         super().__init__(
             "http requests", id, attempt=attempt, fence=fence, enqueued_at=created_at, raw=None, headers=None,
@@ -91,7 +92,7 @@ class Request(Delivery[Any]):
         self.payload, self.timeout_ms, self.retry = payload, timeout_ms, retry
         self.ordering_key, self.idempotency_key = ordering_key, idempotency_key
         self.sign_with, self.webhook, self.options = sign_with, webhook, options or {}
-        self.secrets = secrets or {}
+        self.secrets, self.enqueued_by = secrets or {}, enqueued_by
         self.answer: Answer | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hanjul.model.request import Answer, Request
 from hanjul.net.answers import answer_of, without_answer
@@ -42,6 +42,8 @@ class Attempts:
             while True:
                 hop = await self._hop(sending, ends, min(max_bytes, self._limits.max_response_bytes))
                 transfer = await self._transfers.run(hop)
+                if transfer.went_stale:  # libcurl gives up after five such
+                    transfer = await self._transfers.run(replace(hop, timeout_ms=_left_ms(ends), fresh=True))
                 hops.append(transfer)
                 if transfer.lost is not None:
                     return self._lost(hops)
@@ -59,9 +61,8 @@ class Attempts:
         proxy = self._proxies.of(sending.target)
         if proxy is not None:
             await self._proxies.check(sending.target)
-        left_ms = 0 if ends is None else min(max(1, round((ends - time.monotonic()) * 1000)), _LONGEST_MS)
         lines = tuple(header.line for header in sending.headers)
-        return Hop(sending.method, sending.target, lines, sending.body, left_ms, max_bytes, proxy)
+        return Hop(sending.method, sending.target, lines, sending.body, _left_ms(ends), max_bytes, proxy)
 
     async def _answer(self, request: Request, hops: list[Transfer]) -> Answer:
         allowed_ms = self._allowed_ms(request, hops[-1])
@@ -82,6 +83,11 @@ class Attempts:
         if in_connect and (request.timeout_ms <= 0 or connect_ms < last.hop.timeout_ms):
             return connect_ms
         return request.timeout_ms
+
+
+def _left_ms(ends: float | None) -> int:
+    """Until then, on the monotonic clock; None: 0, which is for ever."""
+    return 0 if ends is None else min(max(1, round((ends - time.monotonic()) * 1000)), _LONGEST_MS)
 
 
 def _takes_a_while(last: Transfer) -> bool:

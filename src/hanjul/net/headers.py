@@ -49,7 +49,7 @@ def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
     now_s: seconds since 1970, for the signature.
     """
     if not isinstance(request.headers_out or {}, Mapping):
-        raise Unsendable("the headers are no JSON object")
+        raise Unsendable(f"the headers must be a JSON object, not {str(request.headers_out)[:100]}")
     if not request.headers_out and request.idempotency_key is None and request.sign_with is None:
         return [_OUR_USER_AGENT]
     headers = [_header(name, value, request.secrets, target) for name, value in (request.headers_out or {}).items()

@@ -1,5 +1,8 @@
 """The gate of each host: how many requests are on their way to it, how fast, and whether it is left alone for now.
 
+Whether a host is left alone, because it fails or has asked for it, each role finds out for itself: requests of one must not be
+able to hold up those of others.
+
 A request that cannot go yet waits here only while the line is short: no longer than the host's concurrency or, of a host that
 is known to be fast, than it takes a moment to send. The rest is given back to the database, spread over the time in which the
 line will get shorter. So a slow host never holds what a sender has fetched for others, and a fast one is never idle.
@@ -35,14 +38,15 @@ _MANY_HOSTS = 4096
 class Pass:
     """The right to send one request to a host; given back once, by `leave`."""
 
-    __slots__ = ("_host", "_probe", "_since")
+    __slots__ = ("_host", "_probe", "_since", "_standing")
 
-    def __init__(self, host: "Host", *, probe: bool) -> None:
-        self._host, self._probe, self._since = host, probe, time.monotonic()
+    def __init__(self, host: "Host", standing: "Standing") -> None:
+        self._host, self._standing, self._probe, self._since = host, standing, standing.breaker.probe(), time.monotonic()
 
     def leave(self, *, failed: bool | None, hold_s: float | None = None) -> None:
         """failed: whether the host is to blame that there is no answer; None: nobody knows.  hold_s: what it asked to wait."""
-        self._host.leave(self._since, failed=failed, probe=self._probe, hold_s=hold_s)
+        self._standing.learn(failed=failed, probe=self._probe, hold_s=hold_s)
+        self._host.leave(self._since, failed=failed)
 
 
 class Hosts:
@@ -70,34 +74,74 @@ class Hosts:
         return host
 
 
+class Standing:
+    """How one role stands with one host. Each by itself: what one of them meets there must not hold up the others."""
+
+    __slots__ = ("_held_until", "breaker")
+
+    def __init__(self, sender: SenderLimits) -> None:
+        self.breaker = Breaker(sender)
+        self._held_until = 0.0  # the host asked for it
+
+    @property
+    def unmarked(self) -> bool:
+        """Whether there is nothing to remember."""
+        return self.breaker.unmarked and self._held_until < time.monotonic()
+
+    def learn(self, *, failed: bool | None, probe: bool, hold_s: float | None) -> None:
+        """See Pass.leave."""
+        now = time.monotonic()
+        if failed is None:
+            self.breaker.gave_up(probe=probe)
+        elif failed:
+            self.breaker.failed(now, probe=probe)
+        else:
+            self.breaker.succeeded()
+        if hold_s:
+            self._held_until = max(self._held_until, now + min(hold_s, LONGEST_HOLD_S))
+
+    def waits(self) -> tuple[float, float]:
+        """For how many seconds to leave the host alone: because it fails, because it asked for it."""
+        if self.breaker.closed and not self._held_until:
+            return 0.0, 0.0
+        now = time.monotonic()
+        asked_s = self._held_until - now
+        if asked_s <= 0:
+            self._held_until = asked_s = 0.0
+        return self.breaker.wait_s(now), asked_s
+
+
 class Host:
     """The gate of one host and port."""
 
     __slots__ = (
-        "_breaker", "_drained_at", "_free_at", "_held_until", "_is_known", "_limits", "_line", "_look", "_name", "_running",
+        "_drained_at", "_free_at", "_is_known", "_limits", "_line", "_look", "_name", "_running", "_sender", "_standings",
         "_takes_s",
     )  # fmt: skip
 
     def __init__(self, name: str, limits: HostLimits, sender: SenderLimits) -> None:
-        self._name, self._limits, self._breaker = name, limits, Breaker(sender)
+        self._name, self._limits, self._sender = name, limits, sender
+        self._standings: dict[str, Standing] = {}
         self._running = 0
         self._line: deque[tuple[asyncio.Future[bool], float]] = deque()  # and since when it waits
         self._look: asyncio.TimerHandle | None = None
         self._takes_s = 0.1  # a request, on average
         self._is_known = False  # whether it has ever answered
-        self._held_until = 0.0  # the host asked for it
         self._free_at = 0.0  # when its rate allows the next request
         self._drained_at = 0.0  # when those that were put off will have had their turn
 
     @property
     def idle(self) -> bool:
         """Whether nothing would be lost with it."""
-        now = time.monotonic()
-        return not self._running and not self._line and self._breaker.unmarked and max(self._held_until, self._free_at) < now
+        remembers = any(not standing.unmarked for standing in self._standings.values())
+        return not self._running and not self._line and not remembers and self._free_at < time.monotonic()
 
     async def enter(self, request: Request) -> Pass | Release:
         """See Hosts.enter."""
-        held = self._held(request)
+        standing = self._standings.get(request.enqueued_by)
+        if standing is None:
+            standing = self._standings[request.enqueued_by] = Standing(self._sender)
+        held = self._held(standing, request)
         if held is not None:
             return held
         if self._running >= self._limits.concurrency or self._line:
@@ -105,7 +149,7 @@ class Host:
                 return self._put_off()
             if not await self._wait_in_line():
                 return self._put_off()
-            held = self._held(request)
+            held = self._held(standing, request)
             if held is not None:  # while it waited the host has begun to fail
                 self._next()
                 return held
@@ -114,32 +158,18 @@ class Host:
             self._running -= 1
             self._next()
             return self._put_off()
-        return Pass(self, probe=self._breaker.probe())
+        return Pass(self, standing)
 
-    def leave(self, since: float, *, failed: bool | None, probe: bool, hold_s: float | None) -> None:
+    def leave(self, since: float, *, failed: bool | None) -> None:
         """See Pass.leave."""
-        now = time.monotonic()
         self._running -= 1
-        self._takes_s += 0.1 * (now - since - self._takes_s)
+        self._takes_s += 0.1 * (time.monotonic() - since - self._takes_s)
         self._is_known = self._is_known or failed is False
-        if failed is None:
-            self._breaker.gave_up(probe=probe)
-        elif failed:
-            self._breaker.failed(now, probe=probe)
-        else:
-            self._breaker.succeeded()
-        if hold_s:
-            self._held_until = max(self._held_until, now + min(hold_s, LONGEST_HOLD_S))
         self._next()
 
-    def _held(self, request: Request) -> Release | None:
+    def _held(self, standing: Standing, request: Request) -> Release | None:
         """Its release, if the host is left alone; a request without a policy waits no longer than its own timeout."""
-        if self._breaker.closed and not self._held_until:
-            return None
-        now = time.monotonic()
-        failing_s, asked_s = self._breaker.wait_s(now), self._held_until - now
-        if asked_s <= 0:
-            self._held_until = 0.0
+        failing_s, asked_s = standing.waits()
         wait_s = max(failing_s, asked_s)
         if wait_s <= 0:
             return None

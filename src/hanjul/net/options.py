@@ -36,6 +36,8 @@ class Options:
         setopt(pycurl.TIMEOUT_MS, hop.timeout_ms)
         setopt(pycurl.CONNECTTIMEOUT_MS, self._connect_timeout_ms)
         setopt(pycurl.TCP_KEEPALIVE, 1)
+        if hop.fresh:
+            setopt(pycurl.FRESH_CONNECT, 1)
         setopt(pycurl.PROXY, hop.proxy or "")  # "": whatever the environment says
         if hop.proxy is not None:
             setopt(pycurl.NOPROXY, "")

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -91,6 +92,9 @@ class Sender:
     async def _send(self, attempts: "Attempts", request: Request) -> Outcome:
         if request.method.upper() not in _METHODS:
             raise Unsendable(f"the method {request.method[:40]!r} is none of {', '.join(sorted(_METHODS))}")
+        for name, value in (("retry policy", request.retry), ("options", request.options)):
+            if not isinstance(value or {}, Mapping):
+                raise Unsendable(f"the {name} of a request must be a JSON object, not {str(value)[:100]}")
         place = target(request.url)
         headers = headers_of(request, place, time.time())
         entered = await self._hosts.enter(place, request)

@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 from hanjul.net.guard import Guard
 from hanjul.net.urls import Target
 
+_BROKEN = frozenset({16, 52, 55, 56, 92})
+"""libcurl's codes for a connection that ended in the middle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What goes out. body: None: none.  timeout_ms: of this transfer; 0: none.  proxy: its URL; None: straight to the target."""
+    """What goes out. body: None: none.  timeout_ms: of this transfer; 0: none.  proxy: its URL; None: straight to the target.
+
+    fresh: over a connection of its own.
+    """
 
     method: str
     target: Target
@@ -18,6 +24,7 @@ class Hop:
     timeout_ms: int
     max_bytes: int
     proxy: str | None = None
+    fresh: bool = False
 
 
 @dataclass(slots=True)
@@ -71,6 +78,11 @@ class Transfer:
     times: Times = field(default_factory=Times)
     address: str | None = None
     location: str | None = None
+
+    @property
+    def went_stale(self) -> bool:
+        """Whether all it met were connections kept from before, which the server has closed meanwhile: nothing came back."""
+        return self.code in _BROKEN and not (self.opened or self.hop.fresh or self.lines or self.received)
 
     def take(self, chunk: bytes) -> int:
         """Keep a piece of the body; whatever is not the piece's length ends the transfer."""
