@@ -126,6 +126,30 @@ async def test_a_failure_of_the_thread_fails_what_was_on_its_way_and_it_goes_on(
     assert "goes on" in caplog.text
 
 
+async def test_what_was_called_for_when_the_thread_failed_is_sent_and_so_is_what_comes_later(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hanjul.net import transfers
+
+    whole, failed = transfers._Engine.turn, []
+
+    def broken(engine: transfers._Engine) -> bool:
+        rung = whole(engine)
+        if rung and not failed:
+            failed.append(engine)
+            raise RuntimeError("a bug")
+        return rung
+
+    async with sender() as own:
+        await answer_to(own, request(server.url()))
+        monkeypatch.setattr(transfers._Engine, "turn", broken)
+        async with asyncio.timeout(20):
+            answers = [await answer_to(own, request(server.url())) for _ in range(3)]
+
+    assert len(failed) == 1
+    assert [answer.status_code for answer in answers] == [200] * 3
+
+
 async def test_what_libcurl_does_not_take_is_the_requests_error(server: Server) -> None:
     async with sender() as own:
         got_it = await answer_to(own, request(server.url("/" + "x" * 9_000_000)))

@@ -118,6 +118,9 @@ class Transfers:
     def _work(self, engine: "_Engine") -> None:
         """Run transfers until the end, or until something fails that is not one of them."""
         try:
+            self._called = False  # an engine before this one may have heard the bell, and failed before it looked
+            self._take(engine)
+            self._tell(engine.ended())
             while not self._closing.is_set():
                 if engine.turn():
                     self._called = False
