@@ -11,6 +11,7 @@ from tests.net.server import Server, Writer, answer, stall, then_close
 from hanjul.model.errors import InvalidSettings
 from hanjul.model.outcome import Ack, Outcome, Reject, Release
 from hanjul.net.breaker import Breaker
+from hanjul.net.hosts import Host, Pass
 from hanjul.net.limits import HostLimits, SenderLimits
 
 POLICY = {"max_attempts": 5}
@@ -136,6 +137,57 @@ async def test_a_rate_spaces_requests_and_puts_off_what_would_wait_long(server: 
     assert took_s >= (kinds["Ack"] - 1) / 20 - 0.01
     delays = [outcome.delay_s for outcome in outcomes if isinstance(outcome, Release)]
     assert delays[-1] - delays[0] == pytest.approx((len(delays) - 1) / 20, abs=0.01)
+
+
+async def test_one_that_gives_up_while_the_rate_holds_it_leaves_its_place() -> None:
+    host = Host("a:80", HostLimits(concurrency=2, rate=4.0), SenderLimits())
+    first = await host.enter(request("http://a/"))
+    assert isinstance(first, Pass)
+    first.leave(failed=False)
+
+    for _ in range(2):
+        held = asyncio.create_task(host.enter(request("http://a/")))
+        await asyncio.sleep(0)
+        held.cancel()
+        await asyncio.wait({held})
+        host._free_at = 0.0  # as if time had passed
+
+    async with asyncio.timeout(5):
+        assert isinstance(await host.enter(request("http://a/")), Pass)
+        assert host._running == 1
+
+
+async def test_a_place_that_was_given_to_one_in_the_line_is_taken_by_no_other() -> None:
+    host = Host("a:80", HostLimits(concurrency=1), SenderLimits())
+    first = await host.enter(request("http://a/"))
+    assert isinstance(first, Pass)
+    waiting = asyncio.create_task(host.enter(request("http://a/")))
+    await asyncio.sleep(0)
+
+    late = asyncio.create_task(host.enter(request("http://a/")))  # runs before the one that waits is woken
+    first.leave(failed=False)
+    entered = await waiting
+
+    assert isinstance(entered, Pass)
+    assert not late.done()
+    entered.leave(failed=False)
+    assert isinstance(await late, Pass)
+
+
+async def test_one_that_gives_up_at_its_turn_passes_its_place_on() -> None:
+    host = Host("a:80", HostLimits(concurrency=2), SenderLimits())
+    first, other = await host.enter(request("http://a/")), await host.enter(request("http://a/"))
+    assert isinstance(first, Pass)
+    assert isinstance(other, Pass)
+    gives_up, waits = (asyncio.create_task(host.enter(request("http://a/"))) for _ in range(2))
+    await asyncio.sleep(0)
+
+    first.leave(failed=False)
+    gives_up.cancel()
+
+    assert isinstance(await waits, Pass)
+    other.leave(failed=False)
+    assert host._running == 1
 
 
 async def test_limits_of_a_host_by_name_or_by_name_and_port(server: Server) -> None:

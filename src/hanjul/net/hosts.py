@@ -151,12 +151,11 @@ class Host:
                 return self._put_off()
             held = self._held(standing, request)
             if held is not None:  # while it waited the host has begun to fail
-                self._next()
+                self._give_back()
                 return held
-        self._running += 1
+        else:
+            self._running += 1
         if self._limits.rate is not None and not await self._in_time(self._limits.rate):
-            self._running -= 1
-            self._next()
             return self._put_off()
         return Pass(self, standing)
 
@@ -189,7 +188,7 @@ class Host:
         )
 
     async def _wait_in_line(self) -> bool:
-        """Whether its turn has come; if not, it is to be put off."""
+        """Whether its turn has come, and its place is taken; if not, it is to be put off."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
         place = (turn, time.monotonic())
@@ -202,8 +201,8 @@ class Host:
             if turn.cancelled():
                 with suppress(ValueError):  # nobody waited for it
                     self._line.remove(place)
-            else:
-                self._next()  # it was its turn
+            elif turn.result():
+                self._give_back()
             raise
 
     def _look_at_surplus(self) -> None:
@@ -221,21 +220,31 @@ class Host:
             self._look = asyncio.get_running_loop().call_later(stalled_at - time.monotonic(), self._look_at_surplus)
 
     def _next(self) -> None:
-        """Let the first of the line go on, if there is room. It takes its place when it runs."""
+        """Let the first of the line go on, as far as there is room. They have their places at once: nobody comes in between."""
         while self._line and self._running < self._limits.concurrency:
             turn, _ = self._line.popleft()
             if not turn.done():  # given up, and about to leave
+                self._running += 1
                 turn.set_result(True)
-                return
+
+    def _give_back(self) -> None:
+        """A place that was taken, and nothing sent."""
+        self._running -= 1
+        self._next()
 
     async def _in_time(self, rate: float) -> bool:
-        """Wait until the rate allows it; False if that is too long for waiting."""
+        """Wait until the rate allows it; False if that is too long for waiting. Who does not go on gives its place back."""
         now = time.monotonic()
         at = max(now, self._free_at)
         if at - now > _RATE_WAIT_S:
+            self._give_back()
             return False
         self._free_at = at + 1 / rate
-        await asyncio.sleep(at - now)
+        try:
+            await asyncio.sleep(at - now)
+        except asyncio.CancelledError:
+            self._give_back()
+            raise
         return True
 
     def _put_off(self) -> Release:
