@@ -184,3 +184,27 @@ async def test_a_sender_forgets_what_is_old(harness: RequestHarness, dsn: str) -
         while await harness.ask("select from net._http_response limit 1"):
             await asyncio.sleep(0.01)
     await sending.close()
+
+
+async def test_a_sender_goes_on_looking_after_requests_whatever_fails(
+    harness: RequestHarness, dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await harness.ask("insert into net._http_response (id, created) values (1, now() - interval '7 hours')")
+    [[whole]] = await harness.ask("select pg_get_functiondef(oid) from pg_proc where oid = 'net.expire'::regproc")
+    await harness.ask("drop function net.expire")
+    await harness.ask(
+        "create function net.expire(max_rows integer) returns table (deleted bigint, next_in_s float8) language sql"
+        " as 'select 0, 0.0 limit 0'"
+    )
+    sending = Sending(harness.database, harness.source(""), listen_url=dsn)
+    await sending.open()
+    await until(lambda: "looking after HTTP requests failed; trying again" in caplog.text)
+
+    await harness.ask("drop function net.expire")
+    await harness.ask(whole)
+    await harness.ask("notify hanjul_net, 'config'")
+
+    async with asyncio.timeout(10):
+        while await harness.ask("select from net._http_response limit 1"):
+            await asyncio.sleep(0.01)
+    await sending.close()

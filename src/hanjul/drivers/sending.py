@@ -70,6 +70,8 @@ class Sending:
                 self._said = ""
             except HanjulError as error:
                 self._say(str(error))
+            except Exception:  # noqa: BLE001  (logged: what is old must be forgotten later all the same)
+                _log.exception("looking after HTTP requests failed; trying again")
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._soon.wait()
