@@ -146,7 +146,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "scheme": ({"url": "ftp://a/"}, 'invalid URL "ftp://a/"'),
     "no URL": ({"url": None}, "body.url"),
     "method": ({"method": "BREW"}, "body.method"),
-    "two bodies": ({"json": 1, "text": "a"}, "a request has one body"),
+    "two bodies": ({"json": 1, "bytes": "AA=="}, "a request has one body: json, text or bytes"),
     "no base64": ({"bytes": "a"}, "it is not base64"),
     "line break": ({"headers": {"A": "b\r\nC: d"}}, "A"),
     "retry": ({"retry": {"max_attempts": 0}}, "max_attempts"),

@@ -92,8 +92,11 @@ async def test_many_are_enqueued_in_one_commit_and_in_their_order(http: Http) ->
 async def test_one_bad_request_among_many_enqueues_none(http: Http) -> None:
     good = HttpRequest("GET", URL)
 
-    with pytest.raises(BadInput, match="invalid URL"):
-        await http.request_many([*[good] * 1500, HttpRequest("GET", "nonsense")])
+    for before in (1, 1000, 1500):  # they travel by the thousand
+        with pytest.raises(BadInput, match=f'^request {before + 1}: invalid URL "nonsense"'):
+            await http.request_many([*[good] * before, HttpRequest("GET", "nonsense")])
+    with pytest.raises(InvalidMessage, match=r"^request 1002: .*has no JSON form"):
+        await http.request_many([*[good] * 1001, HttpRequest("POST", URL, json=object())])
     with pytest.raises(BadInput, match=r"requests must be a list of hanjul\.HttpRequest"):
         await http.request_many(good)  # type: ignore[arg-type]  # that is the point
     with pytest.raises(BadInput, match=r"requests must be hanjul\.HttpRequest, not 'GET'"):

@@ -1,5 +1,6 @@
 """net.http_get, http_post and http_delete: what is stored, what is refused, and that it is the transaction's own."""
 
+import psycopg
 import pytest
 
 QUEUED = "select method, url, headers, convert_from(body, 'UTF8'), timeout_milliseconds from net.http_request_queue order by id"
@@ -148,6 +149,24 @@ def test_a_null_timeout_is_refused_by_its_column(shared, refused, function):
     column = 'null value in column "timeout_milliseconds" of relation "http_request_queue" violates not-null constraint'
     with refused("23502", column):
         shared.run(f"select net.{function}('http://x/', timeout_milliseconds => null)")
+
+
+CARRYING = 'headers => \'{"Authorization": "Bearer X", "Content-Type": "application/json"}\''
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"), [("url", "null"), ("timeout_milliseconds", "'http://x', timeout_milliseconds => null")]
+)
+@pytest.mark.parametrize(
+    "call", ["http_get(", "http_post(", "http_delete(", "http_put(", "http_patch(", "http_head(", "http_request('GET', "]
+)
+def test_what_is_missing_is_named_and_the_row_with_its_credentials_stays_out_of_the_log(shared, call, missing, arguments):
+    with pytest.raises(psycopg.errors.NotNullViolation) as refused:
+        shared.run(f"select net.{call}{arguments}, {CARRYING})")
+
+    said = refused.value.diag
+    assert (said.schema_name, said.table_name, said.column_name) == ("net", "http_request_queue", missing)
+    assert (said.message_detail, "Bearer" in str(refused.value)) == (None, False)
 
 
 @pytest.mark.parametrize("function", ["http_get", "http_post", "http_delete"])

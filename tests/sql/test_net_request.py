@@ -294,12 +294,17 @@ def test_no_requests_are_no_ids(db):
         (None, "22023", "requests must be a JSON array of objects, not NULL"),
         ('[{"method": "GET", "url": "http://x"}, 1]', "22023", "request 2 must be a JSON object, not a JSON number"),
         ('[{"method": "GET", "url": "http://x", "uri": 1}]', "22023", 'request 1 has a field "uri", which no request has'),
-        ('[{"method": "GET", "url": "http://x"}, {"method": "GET"}]', "23502", None),
-        ('[{"method": "GET", "url": "http://x"}, {"method": "GET", "url": "x"}]', "XX000", 'invalid URL "x": Bad scheme'),
+        ('[{"method": "GET", "url": "http://x"}, {"method": "GET"}]', "23502",
+         'request 2: null value in column "url" of relation "http_request_queue" violates not-null constraint'),
+        ('[{"method": "GET", "url": "http://x"}, {"method": "GET", "url": "x"}]', "XX000",
+         'request 2: invalid URL "x": Bad scheme'),
+        ('[{"method": "BREW"}, {"method": "GET", "url": "http://x"}]', "22023",
+         "request 1: method must be GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS, not 'BREW'"),
+        ('[{"method": "GET", "url": "x"}]', "XX000", 'invalid URL "x": Bad scheme'),
         ('[{"method": "GET", "url": "http://x", "bytes": "?"}]', "22023", None),
         ('[{"method": "GET", "url": "http://x", "timeout_milliseconds": "x"}]', "22P02", None),
     ],
-)
+)  # fmt: skip
 def test_one_bad_request_refuses_all(db, refused, requests, sqlstate, said):
     with refused(sqlstate, said):
         db.run("select net.http_request_many(%s::jsonb)", requests)

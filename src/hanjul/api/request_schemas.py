@@ -3,9 +3,9 @@
 from base64 import b64decode, b64encode
 from binascii import Error
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from hanjul.api.schemas import Json, Name, Shown
 from hanjul.net.outgoing import HttpRetry
@@ -81,6 +81,12 @@ class RequestBody(BaseModel):
     sign_with: Name | None = None
     max_response_bytes: Annotated[int, Field(ge=0, le=268_435_456)] | None = None
     max_redirects: Annotated[int, Field(ge=0, le=50)] | None = None
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if sum(body is not None for body in (self.json_, self.text, self.bytes_)) > 1:
+            raise ValueError("a request has one body: json, text or bytes")
+        return self
 
     def options(self) -> dict[str, Any]:
         """All but method and URL, as Http.request takes it."""

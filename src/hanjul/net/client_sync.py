@@ -10,7 +10,7 @@ from typing import Self, Unpack
 from hanjul.model.database import DatabaseSync
 from hanjul.model.errors import BadInput, NotFound, RequestFailed, RequestNotFound
 from hanjul.net import calls
-from hanjul.net.outgoing import HttpRequest, Options, OptionsWithBody
+from hanjul.net.outgoing import HttpRequest, Options, OptionsWithBody, all_written, numbered_after
 from hanjul.net.rows import (
     AttemptRecord,
     HttpSetting,
@@ -120,15 +120,16 @@ class HttpSync:
         return RequestHandleSync(self, request_id)
 
     def request_many(self, requests: Iterable[HttpRequest], *, tx: object = None) -> Sequence[int]:
-        """Enqueue many, all or none; their ids, in their order."""
+        """Enqueue many, all or none; their ids, in their order. Raises BadInput: `request 1: ...` is about the first."""
         if isinstance(requests, HttpRequest | str | bytes | dict) or not isinstance(requests, Iterable):
             raise BadInput(f"requests must be a list of hanjul.HttpRequest, not {requests!r}")
-        written = (_checked(request).written(self._max_body_bytes) for request in requests)
+        written = all_written(map(_checked, requests), self._max_body_bytes)
         ids: list[int] = []
         with self._within(tx) as connection:
             while chunk := list(_chunk(written)):
                 text = b"[" + b",".join(chunk) + b"]"
-                ids += self._database.rows(calls.http_request_many(text.decode()), tx=connection)
+                with numbered_after(len(ids)):
+                    ids += self._database.rows(calls.http_request_many(text.decode()), tx=connection)
         return ids
 
     def result(self, request_id: int, *, timeout_s: float | None = None) -> ResponseRecord:

@@ -1,7 +1,9 @@
 """One HTTP request as it is asked for, written as net.http_request_many reads it. PostgreSQL checks it."""
 
+import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, TypedDict
@@ -10,6 +12,8 @@ import msgspec
 
 from hanjul.model.errors import BadInput, MessageTooLarge
 from hanjul.model.payload import encoded
+
+_NUMBER = re.compile(r"\brequest (\d+): ")  # of net.http_request_many, from 1
 
 
 class HttpRetry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -137,6 +141,25 @@ class HttpRequest(msgspec.Struct, frozen=True):
         if not isinstance(moment, datetime) or moment.tzinfo is None:
             raise BadInput(f"not_before must be a datetime with a time zone, not {moment!r}")
         return moment.isoformat()
+
+
+def all_written(requests: Iterable[HttpRequest], max_bytes: int) -> Iterator[bytes]:
+    """Each as a JSON object. What is raised says which one it is about, 1 for the first."""
+    for before, request in enumerate(requests):
+        with numbered_after(before):
+            text = request.written(max_bytes)
+        yield text
+
+
+@contextmanager
+def numbered_after(before: int) -> Iterator[None]:
+    """Errors about the requests that are enqueued here, which follow so many others, call them by their numbers among all."""
+    try:
+        yield
+    except BadInput as error:
+        said, told = _NUMBER.subn(lambda number: f"request {int(number[1]) + before}: ", str(error), count=1)
+        error.args = (said if told else f"request {before + 1}: {said}",)
+        raise
 
 
 def _delay(delay_s: float | timedelta) -> timedelta:

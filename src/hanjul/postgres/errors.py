@@ -42,6 +42,7 @@ _SAFE_TO_REPEAT = {
     "53100": "disk full",
     "53200": "out of memory",
 }
+_INVALID_URL = re.compile(r"(request \d+: )?invalid URL ")
 _BAD_VALUE = {"22003", "22008", "2201W", "2201X", "22004", "23502", "22023", "22021", "22P03", "42725", "42804", "42809"}
 
 
@@ -140,7 +141,7 @@ _BY_STATE: dict[str, Callable[[str], HanjulError]] = {
     "42703": lambda text: (BadInput if text.startswith(("ordering: ", "columns: ")) else DatabaseFailure)(text),
     "P0002": _missing,
     "55000": lambda text: InvalidStatus(text) if text.startswith(("job ", "request ", "webhook ")) else DatabaseFailure(text),
-    "XX000": lambda text: BadInput(text) if text.startswith("invalid URL ") else DatabaseFailure(text),
+    "XX000": lambda text: (BadInput if _INVALID_URL.match(text) else DatabaseFailure)(text),
     "23505": _taken,
     "22P02": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store: {text}"),
     "22P05": lambda text: InvalidMessage(f"not JSON that PostgreSQL can store (\\u0000 has no place in it): {text}"),

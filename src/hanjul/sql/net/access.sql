@@ -95,7 +95,7 @@ return '{
     worker_restart, wait_until_running, wake, check_worker_is_up, queue_depth,
     status, get_request, list_requests, list_attempts, get_response, count_requests, host_of, is_credential, hidden_url, hidden_headers,
     _is_plain_url, _url, _rebuild_url, _host_problem, _rebuild_host, _ipv4, _rebuild_path, _json_kind,
-    _check_headers, _refuse_framing, _has_header, _json_headers, _request_headers, _refuse_body, _refuse_request, _request_problem,
+    _check_headers, _refuse_framing, _has_header, _json_headers, _request_headers, _refuse_body, _refuse_null, _refuse_request, _request_problem,
     _same_request, _check_retry, _retry_problem, _is_number, _are_numbers, _max_attempts, _check_options, _may_be_enqueued, _wake,
     _is_worker_up, _is_pending, _full_xid}'::text[];
 

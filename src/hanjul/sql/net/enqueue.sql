@@ -12,6 +12,9 @@ declare
     request_id bigint;
     woken boolean;
 begin
+    if url is null or timeout_milliseconds is null then
+        perform net._refuse_null(url is null);
+    end if;
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
@@ -37,6 +40,9 @@ declare
     woken boolean;
     content bytea := convert_to(body::text, 'UTF8');
 begin
+    if url is null or timeout_milliseconds is null then
+        perform net._refuse_null(url is null);
+    end if;
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
@@ -63,6 +69,9 @@ declare
     woken boolean;
     content bytea := convert_to(body::text, 'UTF8');
 begin
+    if url is null or timeout_milliseconds is null then
+        perform net._refuse_null(url is null);
+    end if;
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
@@ -76,6 +85,18 @@ begin
     values ('DELETE', http_delete.url, http_delete.headers, content, http_delete.timeout_milliseconds) returning id into request_id;
     woken := net._wake();
     return request_id;
+end
+$$;
+
+-- _refuse_null(is_url): 23502 as the table raises it, for its column url or timeout_milliseconds; but the table's error shows
+-- the whole row, with its credentials, to whoever reads the server's log.
+create or replace function net._refuse_null(is_url boolean)
+returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+    missing constant text := case when is_url then 'url' else 'timeout_milliseconds' end;
+begin
+    raise exception 'null value in column "%" of relation "http_request_queue" violates not-null constraint', missing
+        using errcode = 'not_null_violation', schema = 'net', table = 'http_request_queue', column = missing;
 end
 $$;
 

@@ -22,6 +22,9 @@ declare
 begin
     perform net._refuse_request(net._request_problem(
         method, num_nonnulls(body, json_body, bytes), timeout_milliseconds, idempotency_key, ordering_key, not_before, sign_with));
+    if url is null or timeout_milliseconds is null then
+        perform net._refuse_null(url is null);
+    end if;
     perform net._check_retry(retry), net._check_options(options);
     if octet_length(content) > 67108864 then
         perform net._refuse_body(octet_length(content));
@@ -96,7 +99,7 @@ $$;
 
 -- http_request_many(requests): many at once: a JSON array of objects whose fields are named like the arguments of
 -- http_request, bytes in base64. A field that is null counts as not given. Their ids, in the same order. All of them, or
--- after an error none.
+-- after an error none; of several, the error says which one it is about: `request 1: ...` is the first.
 create or replace function net.http_request_many(requests jsonb)
 returns setof bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -105,6 +108,9 @@ declare
         'not_before', 'sign_with', 'options'];
     unknown record;
     r record;
+    state text;
+    said text;
+    advice text;
 begin
     if jsonb_typeof(requests) is distinct from 'array' then
         raise exception 'requests must be a JSON array of objects, not %', coalesce(net._json_kind(requests), 'NULL')
@@ -121,13 +127,22 @@ begin
         raise exception 'request % has a field "%", which no request has', unknown.n, unknown.name
             using errcode = 'invalid_parameter_value', hint = 'Fields are: ' || array_to_string(fields, ', ');
     end if;
-    for r in select e.value as v from jsonb_array_elements(requests) with ordinality e (value, n) order by e.n loop
-        return next net.http_request(
-            r.v ->> 'method', r.v ->> 'url', r.v ->> 'body', nullif(r.v -> 'json_body', 'null'), decode(r.v ->> 'bytes', 'base64'),
-            coalesce(nullif(r.v -> 'params', 'null'), '{}'), coalesce(nullif(r.v -> 'headers', 'null'), '{}'),
-            coalesce((r.v ->> 'timeout_milliseconds')::integer, 5000), nullif(r.v -> 'retry', 'null'), r.v ->> 'idempotency_key',
-            r.v ->> 'ordering_key', (r.v ->> 'not_before')::timestamptz, r.v ->> 'sign_with', nullif(r.v -> 'options', 'null'));
-    end loop;
+    begin  -- around all of them: a subtransaction for each would cost more than its row
+        for r in select e.value as v, e.n from jsonb_array_elements(requests) with ordinality e (value, n) order by e.n loop
+            return next net.http_request(
+                r.v ->> 'method', r.v ->> 'url', r.v ->> 'body', nullif(r.v -> 'json_body', 'null'), decode(r.v ->> 'bytes', 'base64'),
+                coalesce(nullif(r.v -> 'params', 'null'), '{}'), coalesce(nullif(r.v -> 'headers', 'null'), '{}'),
+                coalesce((r.v ->> 'timeout_milliseconds')::integer, 5000), nullif(r.v -> 'retry', 'null'), r.v ->> 'idempotency_key',
+                r.v ->> 'ordering_key', (r.v ->> 'not_before')::timestamptz, r.v ->> 'sign_with', nullif(r.v -> 'options', 'null'));
+        end loop;
+    exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception or internal_error then
+        if jsonb_array_length(requests) = 1 then
+            raise;
+        end if;
+        get stacked diagnostics state = returned_sqlstate, said = message_text, advice = pg_exception_hint;
+        raise exception 'request %: %', r.n, said
+            using errcode = state, hint = coalesce(nullif(advice, ''), 'None of these requests was enqueued.');
+    end;
 end
 $$;
 
