@@ -6,6 +6,10 @@ import pytest
 from tests.net.sending import answer_to, got, request, secret, sender
 from tests.net.server import Server, answer, redirect, serving
 
+from hanjul.net.headers import Header
+from hanjul.net.redirects import Sending, followed
+from hanjul.net.urls import target
+
 
 @pytest.fixture
 async def other() -> AsyncIterator[Server]:
@@ -52,18 +56,32 @@ PRIVATE = {
     "apikey": "3",
     "X-Hub-Signature": "4",
     "X-Auth-Token": "5",
+    "X-Access-Key": "6",
+    "X-Private-Key": "7",
+    "Ocp-Apim-Subscription-Key": "8",
+    "X-Whatever": "9",
+}
+HARMLESS = {
+    "Accept": "text/x",
+    "Accept-Language": "ko",
+    "Content-Type": "text/y",
+    "Content-Language": "en",
+    "User-Agent": "me",
+    "Traceparent": "00-1",
+    "tracestate": "a=1",
 }
 
 
-async def test_credentials_stay_behind_where_another_port_begins_and_other_headers_go_on(server: Server, other: Server) -> None:
+async def test_only_harmless_headers_go_on_where_another_port_begins(server: Server, other: Server) -> None:
     url = server.on("/", redirect(other.url("/to"), 307))
 
     await got(request(url, "POST", payload=b"x", idempotency_key="k",
-                      headers_out={**PRIVATE, "Host": "my.host", "X-Trace": "t"}))  # fmt: skip
+                      headers_out={**PRIVATE, **HARMLESS, "Host": "my.host"}))  # fmt: skip
 
     assert all(server.seen[0].get(name) == value for name, value in PRIVATE.items())
     assert [other.seen[0].get(name) for name in PRIVATE] == [None] * len(PRIVATE)
-    assert (other.seen[0].get("X-Trace"), other.seen[0].get("Idempotency-Key")) == ("t", "k")
+    assert {name: other.seen[0].get(name) for name in HARMLESS} == HARMLESS
+    assert other.seen[0].get("Idempotency-Key") == "k"
     assert other.seen[0].get("Host") == f"127.0.0.1:{other.port}"
 
 
@@ -74,6 +92,29 @@ async def test_credentials_stay_behind_where_another_host_begins_and_do_not_retu
     await got(request(server.url(), headers_out=PRIVATE))
 
     assert [seen.get("Authorization") for seen in server.seen] == ["Bearer 1", None, None]
+
+
+@pytest.mark.parametrize(
+    ("location", "goes"),
+    [
+        ("http://a.example/b", True), ("http://A.example:80/", True), ("http://a.example:81/", False),
+        ("https://a.example/", False), ("https://a.example:80/", False), ("http://b.example/", False),
+    ],
+)  # fmt: skip
+def test_another_scheme_host_or_port_is_another_origin(location: str, goes: bool) -> None:
+    sending = Sending("GET", target("http://a.example/"), (Header("X-Anything", "1"), Header("Accept", "*/*")), None)
+
+    on = followed(sending, 302, location)
+
+    assert [header.name for header in on.headers] == (["X-Anything", "Accept"] if goes else ["Accept"])
+
+
+async def test_a_secret_stays_behind_in_a_harmless_header_too(server: Server, other: Server) -> None:
+    url = server.on("/", redirect(other.url()))
+
+    await got(request(url, headers_out={"Accept": "${secret:s}"}, secrets=secret("s", "value")))
+
+    assert (server.seen[0].get("Accept"), other.seen[0].get("Accept")) == ("value", "*/*")
 
 
 async def test_credentials_go_along_within_one_host(server: Server) -> None:
@@ -163,10 +204,10 @@ async def test_all_hops_share_the_time(server: Server) -> None:
     assert 250 < got_it.duration_ms < 1500
 
 
-@pytest.mark.parametrize("target", ["http://169.254.169.254/latest/meta-data/", "http://[::ffff:169.254.169.254]/", "http://2852039166/",
+@pytest.mark.parametrize("inside", ["http://169.254.169.254/latest/meta-data/", "http://[::ffff:169.254.169.254]/", "http://2852039166/",
                                     "//169.254.169.254/", "http://10.0.0.1:80/"])  # fmt: skip
-async def test_the_guard_sees_every_hop(server: Server, target: str) -> None:
-    got_it = await got(request(server.on("/", redirect(target))))
+async def test_the_guard_sees_every_hop(server: Server, inside: str) -> None:
+    got_it = await got(request(server.on("/", redirect(inside))))
 
     assert got_it.error_kind == "refused"
     assert "is not a public address (allow it with http_allow)" in str(got_it.error)

@@ -21,11 +21,15 @@ _OURS = frozenset({
     "http2-settings", "content-length", "expect",
 })  # fmt: skip
 """Of the connection, not of the request: they are libcurl's to say."""
+_HARMLESS = frozenset(
+    {"accept", "content-type", "content-language", "user-agent", "idempotency-key", "traceparent", "tracestate"}
+)
+"""What goes along to another origin, beside Accept-Language and its kin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One header. private: it stays behind when a redirect leads elsewhere."""
+    """One header. private: its value is not to be shown."""
 
     name: str
     value: str
@@ -35,6 +39,12 @@ class Header:
     def line(self) -> bytes:
         """For libcurl, which sends no header without a value, not even one of its own."""
         return f"{self.name}: {self.value}".encode()
+
+    @property
+    def goes_anywhere(self) -> bool:
+        """Whether it goes along when a redirect leads to another origin."""
+        name = self.name.lower()
+        return not self.private and (name in _HARMLESS or name.startswith("accept-"))
 
     def __repr__(self) -> str:
         return f"Header({self.name!r}, {'***' if self.private else self.value!r})"
@@ -49,7 +59,7 @@ def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
     now_s: seconds since 1970, for the signature.
     """
     if not isinstance(request.headers_out or {}, Mapping):
-        raise Unsendable(f"the headers must be a JSON object, not {str(request.headers_out)[:100]}")
+        raise Unsendable(f"the headers must be a JSON object, not a {type(request.headers_out).__name__}")
     if not request.headers_out and request.idempotency_key is None and request.sign_with is None:
         return [_OUR_USER_AGENT]
     headers = [_header(name, value, request.secrets, target) for name, value in (request.headers_out or {}).items()
@@ -68,7 +78,7 @@ def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
 def _header(name: str, value: Any, secrets: Mapping[str, Secret], target: Target) -> Header:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     filled, placed = _PLACEHOLDER.subn(lambda found: _secret(found[1], secrets, target).value, text)
-    return _checked(Header(name, filled.strip(" \t"), private=bool(placed) or is_credential(name) or name.lower() == "host"))
+    return _checked(Header(name, filled.strip(" \t"), private=bool(placed) or is_credential(name)))
 
 
 def _checked(header: Header) -> Header:
@@ -110,8 +120,3 @@ def _one_user_agent(headers: list[Header]) -> list[Header]:
     """Names in two cases are two keys of JSON; the last one counts."""
     last = [header for header in headers if header.name.lower() == "user-agent"][-1]
     return [header for header in headers if header.name.lower() != "user-agent" or header is last]
-
-
-def without_private(headers: list[Header]) -> list[Header]:
-    """What may go to another place."""
-    return [header for header in headers if not header.private]

@@ -30,12 +30,12 @@ def followed(sending: Sending, status: int, location: str) -> Sending:
     """What is to be sent where the redirect leads; raises Unsendable.
 
     location: absolute. As browsers do: POST becomes GET by 301 and 302, everything but DELETE and HEAD by 303; 307 and 308
-    keep method and body. Credentials stay behind if the place is another: host, port, or http after https.
+    keep method and body. To another origin goes what is known to be harmless; a name does not tell what may let somebody in.
     """
     place = target(location)
     headers, method, body = sending.headers, sending.method, sending.body
-    if not place.may_have_credentials_of(sending.target):
-        headers = tuple(header for header in headers if not header.private)
+    if not place.is_of_the_origin_of(sending.target):
+        headers = tuple(header for header in headers if header.goes_anywhere)
     elif place.userinfo is None and sending.target.userinfo is not None:
         place = place.with_login_of(sending.target)
     if status not in _KEEP_THE_METHOD and (method == "POST" or (status == _SEE_OTHER and method in _BECOME_GET)):

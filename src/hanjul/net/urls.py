@@ -48,13 +48,9 @@ class Target:
         """This place, with the other's user and password."""
         return replace(self, userinfo=other.userinfo)
 
-    def may_have_credentials_of(self, other: "Target") -> bool:
-        """Whether it is the same host and port, and not less secret; http to https on their own ports is."""
-        if self.host != other.host:
-            return False
-        if self.scheme == other.scheme:
-            return self.port == other.port
-        return self.scheme == "https" and (self.port == other.port or (self.port, other.port) == (443, 80))
+    def is_of_the_origin_of(self, other: "Target") -> bool:
+        """Whether scheme, host and port are the same."""
+        return (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
 
 
 def target(url: str) -> Target:
