@@ -10,6 +10,7 @@ import pytest
 from hanjul.drivers.postgres import PostgresDriver
 from hanjul.drivers.requests import RequestSource
 from hanjul.drivers.sending import Sending
+from hanjul.model.errors import HanjulError
 from hanjul.model.outcome import Ack, Nack, Release
 from hanjul.model.request import Answer, Request
 from hanjul.postgres import Database
@@ -208,3 +209,45 @@ async def test_a_sender_goes_on_looking_after_requests_whatever_fails(
         while await harness.ask("select from net._http_response limit 1"):
             await asyncio.sleep(0.01)
     await sending.close()
+
+
+@pytest.mark.parametrize("value", ["[" * 2000 + "]" * 2000, "9" * 5000], ids=["deep", "digits"])
+async def test_headers_that_cannot_be_read_are_one_requests_business(harness: RequestHarness, value: str) -> None:
+    for number in range(3):
+        await harness.send("", number)
+    await harness.ask("update net.http_request_queue set headers = %s::jsonb where body = '0'", f'{{"X": {value}}}')
+
+    requests: Any = await harness.source("").fetch(10, 30)
+
+    assert [isinstance(request.headers_out, str) for request in requests] == [True, False, False]
+
+
+async def test_a_sender_holds_no_more_bodies_than_it_has_room_for(harness: RequestHarness) -> None:
+    await harness.ask(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds, body)"
+        " select 'POST', 'http://x/', 1, convert_to(repeat('x', 20 << 20), 'UTF8') from generate_series(1, 8)"
+    )
+    source = harness.source("")
+    held: list[Any] = []
+    while fetched := await source.fetch(100, 30):
+        held += fetched
+    assert len(held) == 4
+
+    await source.settle([(held.pop(), Ack())])
+
+    assert len(await source.fetch(100, 30)) == 1
+
+
+async def test_what_is_not_sent_for_want_of_its_secret_did_not_die_with_its_sender(
+    harness: RequestHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.ask(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds, sign_with) values ('GET', 'http://x/', 1, 'k')"
+    )
+    await harness.ask("alter table net.secret rename to hidden")
+    source = harness.source("")
+
+    with pytest.raises(HanjulError):
+        await source.fetch(10, 30)
+
+    assert await harness.ask("select claims - attempts - released, locked_until from net.http_request_queue") == [(0, None)]

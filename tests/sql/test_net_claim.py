@@ -124,15 +124,15 @@ def test_one_whose_sender_let_the_lease_end_is_handed_out_again_with_another_fen
 
 def test_one_that_no_sender_survives_ends_as_an_error(db, ask):
     request_id = ask()
-    for _ in range(5):
+    for _ in range(10):
         assert ids(db) == [request_id]
         expire_leases(db)
         forget_walk(db)
 
     assert ids(db) == []
-    assert request(db, request_id, "status::text, error_msg") == ("ERROR", "given up: 5 senders died while they had it")
+    assert request(db, request_id, "status::text, error_msg") == ("ERROR", "given up: 10 senders died while they had it")
     assert db.rows("select error_msg, timed_out from net._http_response where id = %s", request_id) == [
-        ("given up: 5 senders died while they had it", False)
+        ("given up: 10 senders died while they had it", False)
     ]
 
 
@@ -576,3 +576,66 @@ def test_what_was_cancelled_is_not_sent_again_with_what_failed(db, ask):
 
     assert db.one("select net.redrive()") == 0
     assert db.one("select net.redrive(array[%s::bigint])", request_id) == 1
+
+
+def test_what_several_senders_died_with_is_handed_out_alone(db, ask):
+    suspect = ask()
+    for _ in range(5):
+        forget_walk(db)
+        assert ids(db) == [suspect]
+        expire_leases(db)
+    others = [ask() for _ in range(3)]
+
+    batches = []
+    while not batches or batches[-1]:
+        forget_walk(db)
+        batches.append(ids(db))
+
+    assert sorted(batches) == [[], [suspect], others]
+
+
+def test_a_claim_hands_out_no_more_than_a_sender_can_hold(db, ask):
+    bodies = [ask(body=b"x" * (15 << 20)) for _ in range(3)]
+    huge = ask(body=b"x" * (40 << 20))
+
+    assert [ids(db), ids(db), ids(db)] == [bodies[:2], bodies[2:], [huge]]
+
+
+def test_one_that_moves_up_goes_before_what_came_later(db, ask):
+    first, second = ask(ordering_key="a"), ask(ordering_key="a")
+    [claimed] = claim(db)
+    later = ask()
+    end(db, claimed)
+
+    assert db.column("select id from net.claim_requests(10, 30, true)") == [second, later]
+    assert first < second
+
+
+def test_a_line_whose_first_was_deleted_by_hand_is_mended(db, ask):
+    first, second, third = (ask(ordering_key="a") for _ in range(3))
+    ask(ordering_key="b"), ask(ordering_key="b")
+    ids(db)
+    db.run("delete from net.http_request_queue where id = %s", first)
+    assert ids(db) == []
+
+    assert db.one("select net.mend_lines()") == 1
+
+    assert db.column("select id from net.claim_requests(10, 30, true)") == [second]
+    assert db.one("select net.mend_lines()") == 0
+    assert third > second
+
+
+def test_the_first_of_a_long_line_is_found_at_once(db):
+    db.run(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds, ordering_key)"
+        " select 'GET', 'http://x/', 1, 'a' from generate_series(1, 20000)"
+    )
+    assert len(ids(db, 10)) <= 1
+    for _ in range(3):
+        ids(db, 1000)
+    plan = db.column(
+        "explain (costs off) select from net.http_request_queue e where e.enqueued_by = current_user"
+        " and e.ordering_key = 'a' and e.finished is null and e.locked_until is not null and e.locked_until > now() and e.id <> 1"
+    )
+
+    assert any("http_request_queue_leased_idx" in line for line in plan), plan

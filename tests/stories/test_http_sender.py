@@ -190,7 +190,7 @@ async def test_a_stopped_sender_leaves_nothing_half_done(dsn: str, receiver: Ser
 async def test_a_request_that_kills_its_senders_is_given_up(dsn: str, receiver: Server, senders: Any) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         [request_id] = post(conn, receiver.on("/hook", slowly), range(1))
-        for _ in range(5):  # what five senders leave behind that died of it
+        for _ in range(10):  # what ten senders leave behind that died of it
             conn.execute("select set_config('hanjul.net_walk', '', false)")
             assert conn.execute("select count(*) from net.claim_requests(1, 1)").fetchone() == (1,)
             conn.execute("update net.http_request_queue set locked_until = clock_timestamp()")
@@ -199,7 +199,7 @@ async def test_a_request_that_kills_its_senders_is_given_up(dsn: str, receiver: 
         await until(lambda: depth(conn) == 0)
 
         ended = conn.execute("select status::text, error_msg from net.http_request_queue where id = %s", [request_id]).fetchone()
-        assert ended == ("ERROR", "given up: 5 senders died while they had it")
+        assert ended == ("ERROR", "given up: 10 senders died while they had it")
     assert receiver.seen == []
 
 

@@ -13,8 +13,9 @@ CLAIMED = (
 """What a sender needs of a request."""
 
 
-def claim(qty: int, lease_s: float, row: Callable[..., Request]) -> Call[Request]:
-    return Call("net.claim_requests", {"qty integer": qty, "lease_s double precision": lease_s}, row=row, columns=CLAIMED)
+def claim(qty: int, lease_s: float, row: Callable[..., Request], *, anew: bool) -> Call[Request]:
+    args = {"qty integer": qty, "lease_s double precision": lease_s, "anew boolean": anew}
+    return Call("net.claim_requests", args, row=row, columns=CLAIMED)
 
 
 def settle(requests: Sequence[Request], answers: str) -> Call[Refusal]:
@@ -49,6 +50,10 @@ def expire(max_rows: int) -> Call[tuple[int, float | None]]:
     return Call(
         "net.expire", {"max_rows integer": max_rows}, row=lambda deleted, next_in_s: (deleted, next_in_s), repeatable=True
     )
+
+
+def mend_lines() -> Call[int]:
+    return Call("net.mend_lines", {}, row=lambda mended: mended, repeatable=True)
 
 
 def _refusal(requests: Sequence[Request]) -> Callable[..., Refusal]:

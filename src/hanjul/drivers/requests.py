@@ -6,10 +6,11 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 
@@ -18,7 +19,7 @@ from hanjul.drivers.commits import parts, settled_s
 from hanjul.drivers.postgres import PostgresDriver, answer_s, storable
 from hanjul.model.delivery import Delivery
 from hanjul.model.driver import Capabilities, Refusal, Settlement, Support
-from hanjul.model.errors import BadInput, InvalidSettings
+from hanjul.model.errors import BadInput, HanjulError, InvalidSettings
 from hanjul.model.outcome import Ack, Nack, Reject, Release
 from hanjul.model.request import Answer, Request, Secret
 from hanjul.postgres.alone import AloneConnection
@@ -39,6 +40,11 @@ LINE = "http requests"
 """What those who enqueue call us when they wake us."""
 SECRETS_S = 5.0
 """How long a secret is taken for what it was: so long after a rotation the new one signs."""
+LARGE_BYTES = 1 << 18
+HELD_BYTES = 64 << 20
+"""Bodies of LARGE_BYTES and more that a sender holds before it fetches no more, beside what one claim hands out."""
+LOOK_S = 0.5
+"""How often it looks whether it holds less."""
 TICK_S = 1.0
 """The pause of pg_net between two batches, where batch_size is set."""
 
@@ -61,6 +67,8 @@ class RequestSource:
         self._driver, self._database = driver, driver.database
         self._secrets: dict[str, tuple[float, Secret]] = {}
         self._next_tick = 0.0
+        self._anew = False
+        self._large: WeakSet[Request] = WeakSet()
 
     async def open(self) -> None:
         """Raises SchemaMismatch, PermissionDenied, Unavailable."""
@@ -78,6 +86,8 @@ class RequestSource:
             if time.monotonic() < self._next_tick:
                 return []
             limit = min(limit, self.batch_size)
+        if self._is_full:
+            return []
         lease_until = time.monotonic() + lease_s
 
         def row(
@@ -92,13 +102,30 @@ class RequestSource:
                 webhook=webhook, options=_object(options), enqueued_by=enqueued_by,
             )  # fmt: skip
 
-        requests = await self._database.rows(request_calls.claim(limit, lease_s, row), timeout_s=answer_s(lease_s))
+        anew, self._anew = self._anew, False
+        call = request_calls.claim(limit, lease_s, row, anew=anew)
+        requests = await self._database.rows(call, timeout_s=answer_s(lease_s))
         if requests:
             self._next_tick = time.monotonic() + TICK_S
-            await self._give_secrets(requests)
+            self._large.update(request for request in requests if len(request.payload or b"") >= LARGE_BYTES)
+            await self._give_secrets_or_release(requests)
         if 0 < len(requests) == limit:
             self._driver.wakeups.busy(LINE)
         return [*requests]
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether what it holds takes enough memory."""
+        return sum(len(request.payload or b"") for request in self._large if not request.is_over) >= HELD_BYTES
+
+    async def _give_secrets_or_release(self, requests: Sequence[Request]) -> None:
+        """Nobody may think of them that they died with their sender."""
+        try:
+            await self._give_secrets(requests)
+        except HanjulError:
+            with suppress(HanjulError):
+                await self._settle([(request, Release()) for request in requests])
+            raise
 
     async def _give_secrets(self, requests: Sequence[Request]) -> None:
         """To each the secrets that it names, as far as there are such."""
@@ -116,7 +143,9 @@ class RequestSource:
     async def wait(self) -> None:
         """Return when it may be worth to fetch again."""
         tick_in_s = self._next_tick - time.monotonic()
-        if self.batch_size is not None and tick_in_s > 0:
+        if self._is_full:
+            await asyncio.sleep(LOOK_S)
+        elif self.batch_size is not None and tick_in_s > 0:
             await asyncio.sleep(tick_in_s)
         else:
             await self._driver.wakeups.wait(LINE, ask=request_calls.ready)
@@ -126,7 +155,11 @@ class RequestSource:
         refusals: list[Refusal] = []
         for part in parts(settlements, _weight):
             refusals += await self._settle(part)
-        if any(isinstance(delivery, Request) and delivery.ordering_key is not None for delivery, _ in settlements):
+        requests: list[Any] = [delivery for delivery, _ in settlements]
+        for request in requests:
+            request.is_over = True
+        if any(request.ordering_key is not None for request in requests):
+            self._anew = True
             self._driver.wakeups.wake(LINE)  # the next of its key can be had now
         return refusals
 
@@ -181,8 +214,13 @@ class RequestRenewer:
 
 
 def _object(json: str | None) -> Any:
-    """A JSON object; whatever else somebody wrote into the table by hand, the sender refuses."""
-    return None if json is None or json == "{}" else _decode(json)
+    """A JSON object; whatever else somebody wrote into the table by hand, the sender refuses, and that alone."""
+    if json is None or json == "{}":
+        return None
+    try:
+        return _decode(json)
+    except (msgspec.DecodeError, RecursionError, ValueError):  # too deep, or a number of thousands of digits
+        return json
 
 
 def _named(request: Request) -> set[str]:

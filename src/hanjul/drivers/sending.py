@@ -6,6 +6,7 @@ is told `config` (look at the settings again) and `restart` (the same, and in a 
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 
 from hanjul.drivers import request_calls
@@ -23,6 +24,8 @@ EXPIRED_AT_ONCE = 5000
 SHORTEST_S = 2.0
 LONGEST_S = 30.0
 """How often at least and at most to look whether something is old, or the settings have changed."""
+LINES_S = 300.0
+"""How often to look whether somebody has deleted, by hand, what a line waits for."""
 EXPIRE_S = 60.0
 """How long forgetting may take."""
 
@@ -37,6 +40,7 @@ class Sending:
         if listen_url is not None:
             self._listener = Listener(database, listen_url, self._heard, self._soon.set, channel=CHANNEL, name=NAME)
         self._said = ""
+        self._lines_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -65,6 +69,9 @@ class Sending:
             try:
                 await self._source.look_at_settings()
                 [(_, next_in_s)] = await self._database.rows(request_calls.expire(EXPIRED_AT_ONCE), timeout_s=EXPIRE_S)
+                if time.monotonic() >= self._lines_at:
+                    self._lines_at = time.monotonic() + LINES_S
+                    await self._database.rows(request_calls.mend_lines(), timeout_s=EXPIRE_S)
                 pause_s = LONGEST_S if next_in_s is None else min(LONGEST_S, max(SHORTEST_S, next_in_s))
                 pause_s = 0.0 if next_in_s == 0 else pause_s
                 self._said = ""

@@ -54,11 +54,12 @@ class Request(Delivery[Any]):
     id: a whole number.  attempt: 1 for the first; what was given back, or died with its sender, does not count.
     fence: of the claim.  timeout_ms: of the whole attempt; 0: none.  retry: the policy as JSON data; None: one attempt.
     secrets: those that it names, by name.  answer: what came of this attempt, once there is something.
+    is_over: whether it has been settled.
     """
 
     __slots__ = (
-        "answer", "enqueued_by", "headers_out", "idempotency_key", "max_attempts", "method", "options", "ordering_key", "payload",
-        "retry", "secrets", "sign_with", "timeout_ms", "url", "webhook",
+        "__weakref__", "answer", "enqueued_by", "headers_out", "idempotency_key", "is_over", "max_attempts", "method", "options",
+        "ordering_key", "payload", "retry", "secrets", "sign_with", "timeout_ms", "url", "webhook",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +95,7 @@ class Request(Delivery[Any]):
         self.sign_with, self.webhook, self.options = sign_with, webhook, options or {}
         self.secrets, self.enqueued_by = secrets or {}, enqueued_by
         self.answer: Answer | None = None
+        self.is_over = False
 
     @property
     def body(self) -> Any:

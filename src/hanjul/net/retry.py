@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -44,10 +44,6 @@ def judge(request: Request, answer: Answer, now: datetime) -> Outcome:
     if request.attempt >= request.max_attempts:
         return Reject(reason, kind="max_attempts")
     wait_s = wait_after(retry, request.attempt, answer, now)
-    max_age_s = retry.get("max_age_s")
-    if max_age_s is not None and now + timedelta(seconds=wait_s) > request.enqueued_at + timedelta(seconds=max_age_s):
-        return Reject(f"{reason}; given up, as the next attempt would be later than max_age_s ({max_age_s:g} s) allows",
-                      kind="max_attempts")  # fmt: skip
     return Nack(reason, delay_s=wait_s)
 
 

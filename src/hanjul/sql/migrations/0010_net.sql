@@ -46,6 +46,8 @@ create table net.http_request_queue (
 alter sequence net.http_request_queue_id_seq owned by net.http_request_queue.id;
 create index http_request_queue_due_idx on net.http_request_queue (next_attempt_at, id) where finished is null;
 create index http_request_queue_line_idx on net.http_request_queue (enqueued_by, ordering_key, id) where finished is null and ordering_key is not null;
+create index http_request_queue_leased_idx on net.http_request_queue (enqueued_by, ordering_key)  -- of a line, what is on its way
+    where finished is null and ordering_key is not null and locked_until is not null;
 create index http_request_queue_created_idx on net.http_request_queue (created);
 create unique index http_request_queue_idempotency_idx on net.http_request_queue (enqueued_by, idempotency_key)
     where idempotency_key is not null;

@@ -6,9 +6,11 @@
 -- appears below it (committed late, given back, its sender dead) is found by a sweep from the start, every second, and
 -- whenever a walk gives less than was asked for; where sweeps take long, they pause fifty, or then twenty times as long.
 
--- claim_requests(qty, lease_s): up to qty of them. Whoever has claimed one settles it by (id, claims).
+-- claim_requests(qty, lease_s, anew): up to qty of them, with bodies of no more than 32 MB together, or one that has more; so less
+-- than qty does not mean that there are no more. Whoever has claimed one settles it by (id, claims). anew: from the start, as
+-- after an end that lets the next of a line go. One that five senders died with is handed out alone, after ten it ends.
 -- Locks: row locks on the requests handed out, and for ordering keys on those that they wait for; SKIP LOCKED.
-create or replace function net.claim_requests(qty integer, lease_s double precision)
+create or replace function net.claim_requests(qty integer, lease_s double precision, anew boolean default false)
 returns setof net.http_request_queue language plpgsql
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
@@ -16,7 +18,7 @@ declare
     ts timestamptz := clock_timestamp();
     known jsonb := coalesce(nullif(current_setting('hanjul.net_walk', true), '')::jsonb, '{}');
     got_to timestamptz := coalesce((known ->> 'at')::timestamptz, '-infinity');
-    sweep boolean := coalesce(ts >= (known ->> 'sweep_at')::timestamptz, true);
+    sweep boolean := anew or coalesce(ts >= (known ->> 'sweep_at')::timestamptz, true);
     chosen bigint[] := '{}';
     full_walk boolean;
     began timestamptz;
@@ -64,15 +66,20 @@ declare
     keyed boolean;
     doomed boolean;
     hooked boolean;
+    suspects bigint[];
+    heavy boolean;
     newest timestamptz;
+    from_at timestamptz := walked_to;
 begin
     ids := '{}';
     is_full := true;
     for n in 1 .. 10 loop
         select coalesce(array_agg(c.id), '{}'), max(c.next_attempt_at), coalesce(bool_or(c.ordering_key is not null), false),
-               coalesce(bool_or(c.give_up_at <= ts or c.claims - c.attempts - c.released >= 5), false), coalesce(bool_or(c.webhook is not null), false)
-        into here, newest, keyed, doomed, hooked
-        from (select r.id, r.next_attempt_at, r.ordering_key, r.give_up_at, r.claims, r.attempts, r.released, r.webhook
+               coalesce(bool_or(c.give_up_at <= ts or c.deaths >= 10), false), coalesce(bool_or(c.webhook is not null), false),
+               array_agg(c.id) filter (where c.deaths >= 5), coalesce(sum(c.size), 0) > 33554432
+        into here, newest, keyed, doomed, hooked, suspects, heavy
+        from (select r.id, r.next_attempt_at, r.ordering_key, r.give_up_at, r.claims - r.attempts - r.released as deaths, r.webhook,
+                     octet_length(r.body) as size
               from net.http_request_queue r
               where r.finished is null and r.next_attempt_at <= ts and r.next_attempt_at >= walked_to
                 and (r.locked_until is null or r.locked_until <= ts)
@@ -89,7 +96,18 @@ begin
         if keyed then
             here := net._heads(here, ts);
         end if;
+        if suspects is not null then
+            here := net._apart(here, suspects);
+        end if;
+        if heavy then
+            here := net._light(here);
+        end if;
         ids := ids || here;
+        if heavy or suspects is not null then  -- some of these are left for the next claim
+            is_full := true;
+            walked_to := from_at;
+            exit;
+        end if;
         exit when not is_full or cardinality(ids) >= qty;
     end loop;
     if not is_full then
@@ -98,30 +116,26 @@ begin
 end
 $$;
 
--- _heads(ids, ts): those of them, all locked by us, that no other of their key goes before; a fresh look, after the lock. The
--- others are put off, for as long as it takes: whoever ends what they wait for makes the next one due (settle.sql). That
--- would be missed by one who ends it just now, so it is locked for it; if it cannot be, they stay as they are. Half a minute
--- at most, lest somebody deletes it by hand. One that waits for a later one, since it is sent again, stays as it is, too:
--- that one's lease may end without an end of it.
-create or replace function net._heads(ids bigint[], ts timestamptz)
+-- _apart(ids, suspects): what several senders died with is handed out alone, now and then, so that it takes nothing with it.
+create or replace function net._apart(ids bigint[], suspects bigint[])
 returns bigint[] language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    behind bigint[] := array(
-        select r.id from net.http_request_queue r
-        where r.id = any (ids) and r.ordering_key is not null and exists (
-            select from net.http_request_queue e
-            where e.enqueued_by = r.enqueued_by and e.ordering_key = r.ordering_key and e.finished is null and e.id <> r.id and (e.id < r.id or e.locked_until > ts)));
+    others bigint[] := array(select i from unnest(ids) with ordinality u (i, n) where i <> all (suspects) order by n);
 begin
-    if cardinality(behind) > 0 then
-        update net.http_request_queue r
-        set next_attempt_at = ts + interval '30 seconds', in_line = true
-        where r.id = any (behind) and exists (
-            select from net.http_request_queue e
-            where e.enqueued_by = r.enqueued_by and e.ordering_key = r.ordering_key and e.finished is null and e.id < r.id
-            order by e.id limit 1 for update skip locked);
+    if cardinality(others) > 0 and random() < 0.8 then
+        return others;
     end if;
-    return array(select i from unnest(ids) with ordinality u (i, n) where i <> all (behind) order by n);
+    return array(select i from unnest(ids) with ordinality u (i, n) where i = any (suspects) order by n limit 1);
 end
+$$;
+
+-- _light(ids): as many from the first as have bodies of 32 MB together; at least one.
+create or replace function net._light(ids bigint[])
+returns bigint[] language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(array_agg(s.i order by s.n), '{}')
+    from (select u.i, u.n, sum(coalesce(octet_length(r.body), 0)) over (order by u.n) as total
+          from unnest(ids) with ordinality u (i, n) join net.http_request_queue r on r.id = u.i) s
+    where s.total <= 33554432 or s.n = 1;
 $$;
 
 -- _end_hopeless(ids, ts): end those whose time is over, and those that no sender has survived; the rest.
@@ -136,7 +150,7 @@ begin
                          || coalesce('; last: ' || r.error_msg, '')
                     else format('given up: %s senders died while they had it', r.claims - r.attempts - r.released) end as why
         from net.http_request_queue r
-        where r.id = any (ids) and (r.give_up_at <= ts or r.claims - r.attempts - r.released >= 5))
+        where r.id = any (ids) and (r.give_up_at <= ts or r.claims - r.attempts - r.released >= 10))
     select array_agg(h.id) into ended
     from hopeless h, net._end_unanswered(h.id, h.why, ts);
     return array(select i from unnest(ids) with ordinality u (i, n) where i <> all (coalesce(ended, '{}')) order by n);
@@ -187,21 +201,30 @@ end
 $$;
 
 -- ready_requests(lines): seconds until the next request is due, or a lease ends; 0 or less: now. No row if there is none.
--- `lines` are names that the caller gives to all there is, and gets back.
+-- `lines` are names that the caller gives to all there is, and gets back. Looks from the start where that is quick, or was not for
+-- fifty times as long as it took; else from where the connection's claims got.
 create or replace function net.ready_requests(lines text[])
 returns table (line text, due_in_s double precision) language plpgsql
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
 declare
     ts timestamptz := clock_timestamp();
+    from_start boolean := coalesce(ts >= nullif(current_setting('hanjul.net_look_at', true), '')::timestamptz, true);
+    got_to timestamptz := case when from_start then '-infinity'
+        else coalesce((nullif(current_setting('hanjul.net_walk', true), '')::jsonb ->> 'at')::timestamptz, '-infinity') end;
     next_at timestamptz;
 begin
     next_at := least(
         (select r.next_attempt_at from net.http_request_queue r
-         where r.finished is null and (r.locked_until is null or r.locked_until <= ts) order by r.next_attempt_at, r.id limit 1),
+         where r.finished is null and r.next_attempt_at >= got_to and (r.locked_until is null or r.locked_until <= ts)
+         order by r.next_attempt_at, r.id limit 1),
         (select min(h.locked_until) from (
-            select r.locked_until from net.http_request_queue r where r.finished is null and r.next_attempt_at <= ts and r.locked_until > ts
+            select r.locked_until from net.http_request_queue r
+            where r.finished is null and r.next_attempt_at >= got_to and r.next_attempt_at <= ts and r.locked_until > ts
             order by r.next_attempt_at, r.id limit 1000) h));
+    if from_start then
+        perform set_config('hanjul.net_look_at', (clock_timestamp() + 50 * greatest(clock_timestamp() - ts - interval '20 milliseconds', '0'))::text, false);
+    end if;
     if next_at < 'infinity' then
         return query select l, extract(epoch from next_at - clock_timestamp())::double precision from unnest(lines) l;
     end if;

@@ -103,19 +103,3 @@ $$;
 create or replace function net._is_dead(r net.http_request_queue)
 returns boolean language sql immutable
 return r.status = 'ERROR' and r.cancelled_by is null and (r.max_attempts > 1 or r.webhook is not null);
-
--- _next_in_line(owners, keys): let the first of each role's key, if it was put off, be due.
-create or replace function net._next_in_line(owners name[], keys text[])
-returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    update net.http_request_queue r
-    set next_attempt_at = clock_timestamp(), in_line = false
-    where r.in_line and r.id in (
-        select (select q.id from net.http_request_queue q
-                where q.enqueued_by = k.owner and q.ordering_key = k.key and q.finished is null order by q.id limit 1)
-        from unnest(owners, keys) k (owner, key));
-    if found then
-        perform hanjul.wake('http requests');
-    end if;
-end
-$$;
