@@ -9,7 +9,9 @@ from tests.net.server import Server, redirect
 
 from hanjul.model.outcome import Reject
 from hanjul.model.request import Request, Secret
-from hanjul.net.headers import headers_of
+from hanjul.net.failures import Unsendable
+from hanjul.net.guard import Guard
+from hanjul.net.headers import Header, headers_of
 from hanjul.net.urls import target
 
 VALUE = "canary-8f3b1c"
@@ -71,13 +73,69 @@ def test_to_which_hosts_a_secret_goes(host: str, pattern: str, goes: bool) -> No
 
 
 def _may_go(asked: Request) -> bool:
-    from hanjul.net.failures import Unsendable
-
     try:
-        headers_of(asked, target(asked.url), 0)
+        headers_of(asked, target(asked.url), 0, Guard())
     except Unsendable:
         return False
     return True
+
+
+@pytest.mark.parametrize("host", ["attacker.example", "", "127.0.0.1:1", "127.0.0.1.attacker.example", "${secret:api}"])
+@pytest.mark.parametrize("carries", ["placeholder", "signature"])
+async def test_what_carries_a_secret_does_not_go_to_another_host_of_the_same_address(
+    server: Server, host: str, carries: str
+) -> None:
+    headers = {"hOST": host} | ({"Authorization": "Bearer ${secret:api}"} if carries == "placeholder" else {})
+    sign_with = "k" if carries == "signature" else None
+    secrets = secret("api", VALUE) | secret("k", SIGNING)
+
+    got_it = await got(request(server.url(), headers_out=headers, sign_with=sign_with, secrets=secrets))
+
+    shown = "a secret" if "secret" in host else repr(host)
+    assert got_it.error == (f"the header Host says {shown}, but the secrets of this request are for its URL's host, 127.0.0.1")
+    assert got_it.error_kind == "invalid"
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost:{port}"])
+async def test_a_host_header_that_says_what_the_url_says_may_stand_beside_a_secret(server: Server, host: str) -> None:
+    host = host.format(port=server.port)
+    headers = {"Host": host, "X": "${secret:api}"}
+    asked = request(server.url(host="localhost"), headers_out=headers, secrets=secret("api", VALUE, "localhost"))
+
+    assert (await got(asked)).status_code == 200
+
+    assert (server.seen[0].get("Host"), server.seen[0].get("X")) == (host, VALUE)
+
+
+async def test_without_a_secret_the_callers_host_replaces(server: Server) -> None:
+    await got(request(server.url(), headers_out={"Host": "other.example", "Authorization": "mine"}))
+
+    assert server.seen[0].get("Host") == "other.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "allow", "goes"),
+    [
+        ("http://a.example/", [], False), ("https://a.example/", [], True), ("http://a.example/", ["b.example"], False),
+        ("http://a.example/", ["a.example"], True), ("http://a.example:81/", ["a.example:81"], True),
+        ("http://a.example/", ["a.example:81"], False), ("http://a.example/", ["*"], True), ("http://10.0.0.1/", [], False),
+        ("http://10.0.0.1/", ["10.0.0.0/8"], True), ("http://a.example/", ["10.0.0.0/8"], False),
+        ("http://93.184.216.34/", ["10.0.0.0/8"], False), ("http://127.0.0.1/", [], True), ("http://[::1]/", [], True),
+        ("http://localhost:8000/", [], True), ("http://localhost.a.example/", [], False),
+    ],
+)  # fmt: skip
+def test_a_secret_goes_over_https_only_but_within_this_machine_and_to_what_is_allowed(
+    url: str, allow: list[str], goes: bool
+) -> None:
+    place = target(url)
+    asked = request(url, headers_out={"X": "${secret:s}"}, secrets=secret("s", VALUE, place.host))
+
+    if goes:
+        assert Header("X", VALUE, private=True, secret=True) in headers_of(asked, place, 0, Guard(allow))
+    else:
+        with pytest.raises(Unsendable, match=r"^the secret 's' goes over https only$"):
+            headers_of(asked, place, 0, Guard(allow))
 
 
 async def test_a_value_with_a_line_break_is_never_sent_nor_shown(server: Server) -> None:
@@ -94,7 +152,7 @@ async def test_no_secret_is_seen_in_logs_errors_or_reprs(server: Server, caplog:
 
     for path in ("/", "/moved"):
         asked = request(server.url(path), "POST", payload=b"x", headers_out={"X": "${secret:s}"}, sign_with="k", secrets=secrets)
-        headers = headers_of(asked, target(asked.url), 0)
+        headers = headers_of(asked, target(asked.url), 0, Guard())
         answer = await got(asked)
         shown = repr(headers) + repr(answer) + repr(asked) + caplog.text
         assert VALUE not in shown
@@ -123,7 +181,7 @@ async def test_the_id_is_the_same_at_every_attempt_and_the_time_is_not() -> None
     asked = request("http://127.0.0.1/", "POST", payload=b"x", sign_with="k", secrets=secret("k", SIGNING))
 
     first, second = (
-        {header.name: header.value for header in headers_of(asked, target(asked.url), now)}
+        {header.name: header.value for header in headers_of(asked, target(asked.url), now, Guard())}
         for now in (1_700_000_000.9, 1_700_000_300)
     )
 

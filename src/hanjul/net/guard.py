@@ -70,6 +70,16 @@ class Guard:
             return None
         return f"refused: {ip} is not a public address (allow it with http_allow)"
 
+    def trusts(self, host: str, port: int) -> bool:
+        """Whether a secret may go there without TLS: to this machine, and to what is allowed by its address or by its name."""
+        if self.off or self._names & {host, _place(host, port)}:
+            return True
+        try:
+            ip = _plain(ip_address(host))
+        except ValueError:
+            return host == "localhost"  # libcurl does not ask anybody where that is
+        return ip.is_loopback or any(ip in network for network in self._networks)
+
 
 def _place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -10,6 +10,7 @@ from typing import Any
 from hanjul.model.request import Request, Secret
 from hanjul.net.credentials import is_credential
 from hanjul.net.failures import Unsendable
+from hanjul.net.guard import Guard
 from hanjul.net.urls import Target
 from hanjul.webhooks import sign
 
@@ -29,11 +30,12 @@ _HARMLESS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One header. private: its value is not to be shown."""
+    """One header. private: its value is not to be shown.  secret: one of net.set_secret's is in it."""
 
     name: str
     value: str
     private: bool = False
+    secret: bool = False
 
     @property
     def line(self) -> bytes:
@@ -53,17 +55,19 @@ class Header:
 _OUR_USER_AGENT = Header("User-Agent", f"hanjul/{version('hanjul')}")
 
 
-def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
+def headers_of(request: Request, target: Target, now_s: float, guard: Guard) -> list[Header]:
     """All headers of the request but those that libcurl adds by itself; raises Unsendable.
 
-    now_s: seconds since 1970, for the signature.
+    now_s: seconds since 1970, for the signature.  guard: knows where a secret may go without TLS.
     """
     if not isinstance(request.headers_out or {}, Mapping):
         raise Unsendable(f"the headers must be a JSON object, not a {type(request.headers_out).__name__}")
     if not request.headers_out and request.idempotency_key is None and request.sign_with is None:
         return [_OUR_USER_AGENT]
-    headers = [_header(name, value, request.secrets, target) for name, value in (request.headers_out or {}).items()
+    headers = [_header(name, value, request.secrets, target, guard) for name, value in (request.headers_out or {}).items()
                if value is not None and name.lower() not in _OURS]  # fmt: skip
+    if request.sign_with is not None or any(header.secret for header in headers):
+        _check_host(headers, target)
     names = {header.name.lower() for header in headers}
     if request.idempotency_key is not None and "idempotency-key" not in names:
         headers.append(_checked(Header("Idempotency-Key", request.idempotency_key)))
@@ -75,10 +79,32 @@ def headers_of(request: Request, target: Target, now_s: float) -> list[Header]:
     return _one_user_agent(headers)
 
 
-def _header(name: str, value: Any, secrets: Mapping[str, Secret], target: Target) -> Header:
+def _header(name: str, value: Any, secrets: Mapping[str, Secret], target: Target, guard: Guard) -> Header:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    filled, placed = _PLACEHOLDER.subn(lambda found: _secret(found[1], secrets, target).value, text)
-    return _checked(Header(name, filled.strip(" \t"), private=bool(placed) or is_credential(name)))
+
+    def placed(found: re.Match[str]) -> str:
+        secret = _secret(found[1], secrets, target)
+        if target.scheme != "https" and not guard.trusts(target.host, target.port):
+            raise Unsendable(f"the secret {secret.name!r} goes over https only")
+        return secret.value
+
+    filled, places = _PLACEHOLDER.subn(placed, text)
+    return _checked(Header(name, filled.strip(" \t"), private=bool(places) or is_credential(name), secret=bool(places)))
+
+
+def _check_host(headers: list[Header], target: Target) -> None:
+    """One address may be many hosts': a secret is for the one that the URL names."""
+    for header in headers:
+        if header.name.lower() == "host" and (header.secret or header.value.lower() not in _names_of(target)):
+            said = "a secret" if header.secret else repr(header.value[:100])
+            raise Unsendable(
+                f"the header Host says {said}, but the secrets of this request are for its URL's host, {target.host}"
+            )
+
+
+def _names_of(target: Target) -> set[str]:
+    host = target.given.lower()
+    return {name for plain in {host, host.removesuffix(".")} for name in (plain, f"{plain}:{target.port}")}
 
 
 def _checked(header: Header) -> Header:

@@ -96,7 +96,7 @@ class Sender:
             if not isinstance(value or {}, Mapping):
                 raise Unsendable(f"the {name} of a request must be a JSON object, not {str(value)[:100]}")
         place = target(request.url)
-        headers = headers_of(request, place, time.time())
+        headers = headers_of(request, place, time.time(), self._guard)
         entered = await self._hosts.enter(place, request)
         if isinstance(entered, Release):
             return entered
