@@ -15,6 +15,7 @@ from hanjul.model.errors import (
     DatabaseFailure,
     HanjulError,
     Interrupted,
+    InvalidEntries,
     InvalidMessage,
     InvalidQueueName,
     InvalidSettings,
@@ -38,6 +39,7 @@ from hanjul.postgres import Database
 from hanjul.queues import DeadLetter, Message, Metrics, QueueInfo, QueueRecord, Queues
 
 if TYPE_CHECKING:
+    from hanjul.app_entries import load_app
     from hanjul.app_sync import AppSync
     from hanjul.jobs import Cause, Handle, JobCount, JobRecord, Jobs, Once, ProcessingJob, QueueStatus, Unique, WorkerRecord
     from hanjul.jobs.client_sync import HandleSync, JobsSync
@@ -80,6 +82,7 @@ __all__ = [
     "HttpRetry",
     "HttpSync",
     "Interrupted",
+    "InvalidEntries",
     "InvalidMessage",
     "InvalidQueueName",
     "InvalidSettings",
@@ -132,6 +135,7 @@ __all__ = [
     "connect_jobs",
     "connect_jobs_sync",
     "connect_sync",
+    "load_app",
 ]
 
 _ON_DEMAND = {
@@ -165,6 +169,7 @@ _ON_DEMAND = {
     "Unique": "hanjul.jobs.rows",
     "WebhookRecord": "hanjul.net.rows",
     "WorkerRecord": "hanjul.jobs.rows",
+    "load_app": "hanjul.app_entries",
 }
 
 

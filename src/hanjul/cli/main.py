@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from hanjul.cli import adopt, database, demo, doctor, jobs, net, queues, serve
+from hanjul.cli import adopt, database, demo, doctor, entries, jobs, net, queues, serve
 from hanjul.model.errors import BadInput, HanjulError, InvalidSettings, NotFound, PermissionDenied, SchemaMismatch, Unavailable
 
 EXIT_CODES: list[tuple[type[HanjulError], int]] = [
@@ -30,6 +30,7 @@ Examples:
   hanjul queue create email_jobs
   hanjul queue send email_jobs '{"to": "user@example.com"}'
   hanjul worker myproject.tasks:app
+  hanjul up app/                               what app/_index.yaml declares
 """
 
 
@@ -41,6 +42,8 @@ def hanjul() -> None:
 
 hanjul.add_command(serve.up)
 hanjul.add_command(serve.worker)
+hanjul.add_command(entries.validate)
+hanjul.add_command(entries.schema)
 hanjul.add_command(database.migrate)
 hanjul.add_command(adopt.adopt)
 hanjul.add_command(database.sql)

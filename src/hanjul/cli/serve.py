@@ -50,16 +50,19 @@ over = click.option(
 
 
 @click.command(short_help="Run the consumers of an app.")
-@click.argument("target", metavar="MODULE:APP")
+@click.argument("target", metavar="MODULE:APP|DIR")
 @over
 @level
 @json_logs
 def worker(target: str, over: tuple[str, ...], log_level: str, *, json_logs: bool) -> None:
     """Run the consumers of an app until SIGTERM or Ctrl-C; the second signal cuts running handlers short.
 
+    DIR: a directory, or a file, of entries in YAML.
+
     \b
     Examples:
       hanjul worker myproject.tasks:app
+      hanjul worker app/
       DATABASE_URL=postgresql://... hanjul worker tasks:app --json-logs
       hanjul worker tasks:app --set job_concurrency=50 --set poll_interval_s=1
     """
@@ -68,7 +71,8 @@ def worker(target: str, over: tuple[str, ...], log_level: str, *, json_logs: boo
     app = load(target)
     if app.idle:
         raise InvalidSettings(
-            f'{target} declares no consumer and no job; decorate a function with @app.consumer("queue") or @app.job()'
+            f'{target} declares no consumer and no job; decorate a function with @app.consumer("queue") or @app.job(); '
+            "in YAML give a queue.consumer lifecycle: {auto_start: true}"
         )
     _include_sender(app)
     _run(_serve(app))
@@ -95,7 +99,7 @@ def http_worker(over: tuple[str, ...], log_level: str, *, json_logs: bool) -> No
 
 
 @click.command(short_help="Everything in one process.")
-@click.argument("target", metavar="[MODULE:APP]", required=False)
+@click.argument("target", metavar="[MODULE:APP|DIR]", required=False)
 @click.option(
     "--host", help="Where the status API listens; beyond this machine only with HANJUL_API_TOKEN.  [default: 127.0.0.1]"
 )
@@ -120,6 +124,7 @@ def up(
     Examples:
       hanjul up
       hanjul up myproject.tasks:app
+      hanjul up app/
       HANJUL_API_TOKEN=... hanjul up myproject.tasks:app --host 0.0.0.0 --port 8000
     """
     set_up(log_level.upper(), as_json=json_logs)
@@ -158,7 +163,11 @@ def _set(over: Sequence[str]) -> None:
 
 
 def load(target: str) -> App:
-    """The App that `module:name` names; raises InvalidSettings, which says what was found instead."""
+    """The App that `module:name` names, or that entries in YAML declare; raises InvalidSettings, which says what is wrong."""
+    if _is_path(target):
+        from hanjul.app_entries import load_app  # only here: who has none need not carry pydantic
+
+        return load_app(target)
     module_name, _, name = target.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
@@ -172,6 +181,13 @@ def load(target: str) -> App:
     if not isinstance(found, App):
         raise InvalidSettings(f"{target} is a {type(found).__name__}, not a hanjul.App")
     return found
+
+
+def _is_path(target: str) -> bool:
+    """Whether it names entries: a directory that is no package, or a file."""
+    if target.endswith(("/", ".yaml", ".yml", ".json")):
+        return True
+    return Path(target).is_dir() and not Path(target, "__init__.py").exists()
 
 
 def _tell_where(url: str, *, is_embedded: bool) -> None:

@@ -22,9 +22,11 @@ HanjulError
 ├── PermissionDenied    the role may not do this
 ├── SchemaMismatch      the database's schema is missing, newer, or not as it was installed
 ├── InvalidSettings     the configuration cannot work
+│   └── InvalidEntries      what is declared in YAML cannot work; all that is wrong, each with its place
 └── DatabaseFailure     anything else that PostgreSQL reports
 """
 
+from collections.abc import Sequence
 from typing import Self
 
 
@@ -159,6 +161,15 @@ class SchemaMismatch(HanjulError):
 
 class InvalidSettings(HanjulError, ValueError):
     """The configuration cannot work; the text names the setting."""
+
+
+class InvalidEntries(InvalidSettings):
+    """Entries that cannot work.  problems: all that is wrong, each as text with file, line, column and a caret."""
+
+    def __init__(self, problems: Sequence[object]) -> None:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the entries"
+        super().__init__("\n".join([count, *map(str, problems)]))
+        self.problems = problems
 
 
 class DatabaseFailure(HanjulError):
