@@ -100,6 +100,36 @@ def test_the_servers_placeholder_counts_where_nothing_else_is_set(db):
     assert db.rows(CONFIG, "pg_net.ttl") == [("3 hours", "set_config")]
 
 
+UNUSABLE = [
+    ("ttl", "soon", "6 hours"), ("ttl", "-1 s", "6 hours"), ("queue_retention", "x", None), ("dead_retention", "200 years", "30 days"),
+    ("batch_size", "many", None), ("batch_size", "32768", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "default"), UNUSABLE)
+def test_a_placeholder_that_the_setting_cannot_have_is_passed_over(db, name, value, default):
+    db.run(f"set pg_net.{name} = '{value}'")
+
+    assert db.rows(CONFIG, f"pg_net.{name}") == [(default, "default")]
+
+
+def test_what_settles_and_forgets_goes_on_over_unusable_settings_and_warns_once(db):
+    request = db.one("select net.http_get('http://x/')")
+    db.run("set pg_net.ttl = 'soon'; set pg_net.queue_retention = 'x'; set pg_net.dead_retention = 'y'")
+    db.run("insert into net.config (name, value) values ('pg_net.dead_retention', 'z')")
+
+    late = db.rows("""
+        select net.settle_requests((
+            select json_agg(json_build_object('id', id, 'claim', claims, 'how', 'success', 'status_code', 200, 'duration_ms', 1))
+            from net.claim_requests(9, 30)))""")
+    deleted, next_in_s = db.rows("select * from net.expire()")[0]
+
+    assert (late, db.one("select net.status(%s)", request)) == ([], "SUCCESS")
+    assert (deleted, next_in_s) == (0, pytest.approx(6 * 3600, abs=60))
+    assert len(db.notices) == 1
+    assert db.notices[0].endswith(", not 'x'; it is passed over")
+
+
 def test_no_placeholder_decides_who_sees_what(db):
     db.run("set pg_net.public_access = on")
 

@@ -153,6 +153,23 @@ def test_the_newest_of_a_long_history_are_found_without_reading_it(db, history, 
     assert blocks(db, f"select * from net.list_requests({only})") < 250
 
 
+@pytest.mark.parametrize("status", ["ERROR", "SUCCESS", "PENDING"])
+@pytest.mark.parametrize("webhook", [None, "w"])
+def test_for_a_host_the_newest_ten_thousand_of_the_status_are_looked_at(db, status, webhook):
+    beyond = inserted(db, "http://other.example/", status, webhook)
+    db.run(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds, status, finished, webhook) select 'GET', "
+        "'http://a.example/', 1, %s, case when %s <> 'PENDING' then clock_timestamp() end, %s from generate_series(1, 10001)",
+        status, status, webhook,
+    )  # fmt: skip
+    within = inserted(db, "http://near.example/", status, webhook)
+    only = {"status": status} | ({"webhook": webhook} if webhook else {})
+
+    assert listed(db, host="near.example", **only) == [within]
+    assert listed(db, host="other.example", **only) == []
+    assert listed(db, host="other.example", before_id=within - 5, **only) == [beyond]
+
+
 def test_what_waits_and_what_has_failed_is_counted_without_reading_history(db, history):
     db.run("update net.http_request_queue set locked_until = clock_timestamp() + interval '1 minute' where finished is null")
     inserted(db)

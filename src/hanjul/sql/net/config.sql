@@ -1,5 +1,6 @@
 -- Settings by the extension's names, on servers where nobody may ALTER SYSTEM. A setting is, in this order: what set_config
--- wrote down; the server's own placeholder of the name (`alter database ... set pg_net.ttl = ...`); the default.
+-- wrote down; the server's own placeholder of the name (`alter database ... set pg_net.ttl = ...`); the default. Nobody checks
+-- a placeholder when it is set: one that the setting cannot have is passed over, with a warning.
 
 -- _defaults(): every setting there is, and its default; null: none.
 create or replace function net._defaults()
@@ -13,17 +14,32 @@ returns table (name text, value text, says text) language sql immutable set sear
            ('pg_net.username', null, 'kept for scripts: a sender is the role that it connects as');
 $$;
 
+-- _usable(full_name, value): the value, if the setting can have it; else null, and one warning for each session: what settles
+-- and forgets asks, and must not fail over it. Null for null, without being called.
+create or replace function net._usable(full_name text, value text)
+returns text language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
+begin
+    return net._setting_value(full_name, value);
+exception when invalid_parameter_value then
+    if current_setting('hanjul.net_warned', true) is distinct from 'yes' then
+        raise warning '%; it is passed over', sqlerrm;
+        perform set_config('hanjul.net_warned', 'yes', false);
+    end if;
+    return null;
+end
+$$;
+
 -- _placeholder(setting_name): what the server, the database, the role or the session has for this name; null: nothing. Of who
 -- may see what, none is believed: everybody can set one for his session.
 create or replace function net._placeholder(setting_name text)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
-    select nullif(current_setting(setting_name, true), '') where setting_name <> 'pg_net.public_access';
+    select net._usable(setting_name, nullif(current_setting(setting_name, true), '')) where setting_name <> 'pg_net.public_access';
 $$;
 
 -- _setting(setting_name): what applies now.
 create or replace function net._setting(setting_name text)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
-    select coalesce((select c.value from net.config c where c.name = setting_name),
+    select coalesce((select net._usable(c.name, c.value) from net.config c where c.name = setting_name),
                     net._placeholder(setting_name),
                     (select d.value from net._defaults() d where d.name = setting_name));
 $$;

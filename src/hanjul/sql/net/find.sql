@@ -27,7 +27,8 @@ returns text language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- list_requests(status, host, webhook, before_id, qty): up to qty (1 to 10000) of them, newest first, before the id before_id.
--- host: of the URL, without a port. The newest 100,000 that there are of the status or of the webhook are looked at, no more.
+-- host: of the URL, without a port. The newest 100,000 that there are, of the webhook or of those that failed, are looked at, no
+-- more; and for a host, which takes longer to see, the newest 10,000 of them that have the status.
 create or replace function net.list_requests(
     status text default null, host text default null, webhook text default null, before_id bigint default null,
     qty integer default 50)
@@ -49,13 +50,15 @@ begin
     wanted := upper(status)::net.request_status;
     if webhook is not null then
         ids := array(
-            select r.id from (select q.id, q.url, q.status from net.http_request_queue q
-                              where q.webhook = list_requests.webhook and q.id < below order by q.id desc limit reach) r
-            where (wanted is null or r.status = wanted) and (host is null or net.host_of(r.url) = lower(host)) limit qty);
+            select s.id from (
+                select r.id, r.url from (select q.id, q.url, q.status from net.http_request_queue q
+                                         where q.webhook = list_requests.webhook and q.id < below order by q.id desc limit reach) r
+                where wanted is null or r.status = wanted limit few) s
+            where host is null or net.host_of(s.url) = lower(host) limit qty);
     elsif wanted = 'ERROR' then
         ids := array(
             select r.id from (select q.id, q.url from net.http_request_queue q
-                              where q.status = 'ERROR' and q.id < below order by q.id desc limit reach) r
+                              where q.status = 'ERROR' and q.id < below order by q.id desc limit few) r
             where host is null or net.host_of(r.url) = lower(host) limit qty);
     elsif wanted = 'PENDING'
           and (select count(*) from (select from net.http_request_queue q where q.finished is null limit few + 1) c) <= few then
@@ -65,9 +68,11 @@ begin
             where w.id < below and (host is null or net.host_of(w.url) = lower(host)) order by w.id desc limit qty);
     else
         ids := array(
-            select r.id from (select q.id, q.url, q.status from net.http_request_queue q
-                              where q.id < below order by q.id desc limit reach) r
-            where (wanted is null or r.status = wanted) and (host is null or net.host_of(r.url) = lower(host)) limit qty);
+            select s.id from (
+                select r.id, r.url from (select q.id, q.url, q.status from net.http_request_queue q
+                                         where q.id < below order by q.id desc limit reach) r
+                where wanted is null or r.status = wanted limit few) s
+            where host is null or net.host_of(s.url) = lower(host) limit qty);
     end if;
     return query
         select q.id, upper(q.method), net.hidden_url(q.url), q.status::text, q.status_code, net.hidden_url(q.error_msg), q.attempts,
