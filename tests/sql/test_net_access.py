@@ -172,6 +172,34 @@ def test_what_http_request_would_refuse_cannot_be_inserted_around_it(db, role, r
         db.run(f"{INSERT}, {columns}) values ('GET', 'http://x/', 1, {values})")
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "sqlstate"),
+    [
+        ("body", "convert_to(repeat('x', 67108865), 'UTF8')", "23514"),
+        ("url", "'http://x/' || repeat('x', 65528)", "23514"),
+        ("timeout_milliseconds", "-1", "23514"),
+        ("sign_with", "repeat('x', 65537)", "23514"),
+        ("headers", "jsonb_build_object('X', repeat('x', 65537))", "22023"),
+        ("headers", "jsonb_build_object('X', to_jsonb(array_fill('x'::text, '{60000}')))", "22023"),
+        ("headers", "('{\"X\": ' || repeat('[', 21) || repeat(']', 21) || '}')::jsonb", "22023"),
+        ("headers", "('{\"X\": ' || repeat('[', 2000) || repeat(']', 2000) || '}')::jsonb", "22023"),
+        ("retry", "('{\"errors\": [\"dns\"' || repeat(', \"dns\"', 10000) || ']}')::jsonb", "22023"),
+        ("options", "jsonb_build_object('a', repeat('b', 65536))", "22023"),
+    ],
+)
+def test_what_would_stop_senders_is_not_inserted_directly(db, role, refused, column, value, sqlstate):
+    row = {"method": "'GET'", "url": "'http://x/'", "timeout_milliseconds": "1"} | {column: value}
+    db.run(f"set role {role()}")
+
+    with refused(sqlstate):
+        db.run(f"insert into net.http_request_queue ({', '.join(row)}) values ({', '.join(row.values())})")
+
+
+def test_headers_of_a_superuser_have_a_limit_too(shared, refused):
+    with refused("23514"):
+        shared.run(f"{INSERT}, headers) values ('GET', 'http://x/', 1, jsonb_build_object('X', repeat('x', 1048577)))")
+
+
 def test_the_six_old_columns_may_be_inserted_by_any_role(db, role):
     name = role()
     db.run(f"set role {name}")

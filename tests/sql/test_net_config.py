@@ -101,7 +101,8 @@ def test_the_servers_placeholder_counts_where_nothing_else_is_set(db):
 
 
 UNUSABLE = [
-    ("ttl", "soon", "6 hours"), ("ttl", "-1 s", "6 hours"), ("queue_retention", "x", None), ("dead_retention", "200 years", "30 days"),
+    ("ttl", "soon", "6 hours"), ("ttl", "-1 s", "6 hours"), ("queue_retention", "x", None),
+    ("dead_retention", "200 years", "30 days"),
     ("batch_size", "many", None), ("batch_size", "32768", None),
 ]  # fmt: skip
 

@@ -95,11 +95,12 @@ def test_a_posted_body_is_canonical_json_in_utf8(db, body, stored):
     assert db.one("select convert_from(body, 'UTF8') from net.http_request_queue") == stored
 
 
-@pytest.mark.parametrize("ms", [-5, 0, 2147483647])
-def test_any_timeout_is_stored_as_it_is(db, ms):
-    db.run("select net.http_get('http://x/', timeout_milliseconds => %s)", ms)
+@pytest.mark.parametrize("function", ["http_get", "http_post", "http_delete"])
+@pytest.mark.parametrize(("ms", "stored"), [(-5, 0), (0, 0), (2147483647, 2147483647)])
+def test_any_timeout_is_taken_and_a_negative_one_is_none(db, function, ms, stored):
+    db.run(f"select net.{function}('http://x/', timeout_milliseconds => %s)", ms)
 
-    assert db.one("select timeout_milliseconds from net.http_request_queue") == ms
+    assert db.one("select timeout_milliseconds from net.http_request_queue") == stored
 
 
 def test_the_functions_that_pg_net_calls_with_nulls_take_them(db):
@@ -202,6 +203,45 @@ def test_values_of_any_json_type_and_of_any_script_are_fine(db):
     db.run("select net.http_get('http://x/', headers => %s::jsonb)", headers)
 
     assert db.one("select headers = %s::jsonb from net.http_request_queue", headers)
+
+
+CALLS = ["http_get('http://x/', {})", "http_post('http://x/', {})", "http_delete('http://x/', {})", "http_head('http://x/', {})",
+         "http_put('http://x/', {})", "http_patch('http://x/', {})", "http_request('GET', 'http://x/', {})"]  # fmt: skip
+TOO_MUCH = [
+    ("repeat('[', 21) || repeat(']', 21)", "the values of headers must not be nested deeper than 20 levels"),
+    ("repeat('[', 2000) || repeat(']', 2000)", "the values of headers must not be nested deeper than 20 levels"),
+    ("repeat('{\"a\":', 21) || '{}' || repeat('}', 21)", "the values of headers must not be nested deeper than 20 levels"),
+    ("to_json(repeat('x', 65537))", 'the value of header "X" must have at most 64 KiB, not 65537 bytes'),
+    ("to_json(repeat('x', 262136))", "headers must have at most 256 KiB in all, as JSON, not 262145 bytes"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("value", "said"), TOO_MUCH)
+def test_headers_that_nobody_could_read_are_refused(shared, refused, call, value, said):
+    with refused("22023", said):
+        shared.run("select net." + call.format(f"headers => ('{{\"X\": ' || ({value}) || '}}')::jsonb"))
+
+
+@pytest.mark.parametrize("value", ["repeat('[', 20) || '1' || repeat(']', 20)", "to_json(repeat('x', 65536))"])
+def test_headers_up_to_the_limits_are_fine(db, value):
+    for call in CALLS:
+        db.run("select net." + call.format(f"headers => ('{{\"X\": ' || ({value}) || '}}')::jsonb"))
+
+    assert db.one("select count(*) from net.http_request_queue") == len(CALLS)
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if "GET" not in call])
+def test_a_url_has_at_most_64_kib_with_its_params(db, refused, call):
+    def ask(url, params="'{}'"):
+        db.run("select net." + call.replace("'http://x/'", url).format(f"params => {params}"))
+
+    with refused("22023", "url must have at most 64 KiB, not 65537 bytes"):
+        ask("'http://x/' || repeat('a', 65528)")
+    with refused("22023", "url must have at most 64 KiB, not 65537 bytes"):
+        ask("'http://x/'", "jsonb_build_object('a', repeat('b', 65525))")
+
+    ask("'http://x/' || repeat('a', 65527)")
 
 
 def test_what_frames_the_message_is_stored_by_pg_nets_functions_for_the_sender_to_leave_out(db):

@@ -37,7 +37,13 @@ create table net.http_request_queue (
     sign_with            text,                                               -- name of the secret that signs it (Standard Webhooks)
     cancelled_by         name,                                               -- who did not want it any more
     webhook              text,                                               -- name of the webhook that it belongs to
-    options              jsonb                                               -- max_response_bytes, max_redirects
+    options              jsonb,                                              -- max_response_bytes, max_redirects
+    -- what is inserted directly; the functions refuse it before, in words. None of these reads a value that is stored apart
+    constraint body_has_at_most_64_mib check (octet_length(body) <= 67108864),
+    constraint url_has_at_most_64_kib check (octet_length(url) <= 65536),
+    constraint headers_have_at_most_1_mib check (pg_column_size(headers) <= 1048576),
+    constraint timeout_is_not_negative check (timeout_milliseconds >= 0),
+    constraint sign_with_is_a_name check (octet_length(sign_with) <= 65536)
 ) with (
     fillfactor = 70,                   -- a claim stays on its page, and writes no index
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,

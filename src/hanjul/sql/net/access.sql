@@ -95,7 +95,7 @@ return '{
     worker_restart, wait_until_running, wake, check_worker_is_up, queue_depth,
     status, get_request, list_requests, list_attempts, get_response, count_requests, host_of, is_credential, hidden_url, hidden_headers,
     _is_plain_url, _url, _rebuild_url, _host_problem, _rebuild_host, _ipv4, _rebuild_path, _json_kind,
-    _check_headers, _refuse_framing, _has_header, _json_headers, _request_headers, _refuse_body, _refuse_null, _refuse_request, _request_problem,
+    _check_headers, _headers_problem, _check_url_size, _refuse_framing, _has_header, _json_headers, _request_headers, _refuse_body, _refuse_null, _refuse_request, _request_problem,
     _same_request, _check_retry, _retry_problem, _is_number, _are_numbers, _max_attempts, _check_options, _may_be_enqueued, _wake,
     _is_worker_up, _is_pending, _full_xid}'::text[];
 
@@ -146,6 +146,8 @@ begin
         using (enqueued_by = current_user or (select has_table_privilege('net.http_request_queue', 'update')))
         with check (enqueued_by = current_user and id <= pg_sequence_last_value('net.http_request_queue_id_seq')
                     and (sign_with is null or sign_with !~ '^webhook_[0-9]+$')
+                    and (headers is null or pg_column_size(headers) <= 160  -- too few bytes for 20 levels
+                         or net._refuse_request(net._headers_problem(headers)) is null)
                     and next_attempt_at >= '2000-01-01' and next_attempt_at < 'infinity'
                     and (retry is null and options is null and give_up_at is null and max_attempts = 1
                          or net._may_be_enqueued(retry, max_attempts, options, give_up_at))

@@ -1,7 +1,7 @@
 -- Enqueueing, with pg_net's functions: one row in the caller's transaction and with the caller's rights, so nothing leaves
 -- before it commits, and nothing after a rollback. What is plain is only looked at; the rest goes to url.sql and headers.sql.
 -- Headers that frame the message or concern the connection are stored as they are given, as in pg_net, and not sent.
--- Defaults and signatures are pg_net's: scripts alter these functions by them.
+-- Defaults and signatures are pg_net's: scripts alter these functions by them. A negative timeout is none, as in pg_net: 0.
 
 -- http_get(url, params, headers, timeout_milliseconds): the request's id. params: an object, added to the query.
 create or replace function net.http_get(
@@ -11,6 +11,7 @@ returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     request_id bigint;
     woken boolean;
+    ms integer := case when timeout_milliseconds < 0 then 0 else timeout_milliseconds end;
 begin
     if url is null or timeout_milliseconds is null then
         perform net._refuse_null(url is null);
@@ -18,11 +19,14 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
+    if octet_length(url) > 65536 then
+        perform net._check_url_size(url);
+    end if;
     if headers <> '{}' then
         perform net._check_headers(headers);
     end if;
     insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
-    values ('GET', http_get.url, http_get.headers, http_get.timeout_milliseconds) returning id into request_id;
+    values ('GET', http_get.url, http_get.headers, ms) returning id into request_id;
     woken := net._wake();
     return request_id;
 end
@@ -38,6 +42,7 @@ returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     request_id bigint;
     woken boolean;
+    ms integer := case when timeout_milliseconds < 0 then 0 else timeout_milliseconds end;
     content bytea := convert_to(body::text, 'UTF8');
 begin
     if url is null or timeout_milliseconds is null then
@@ -46,6 +51,9 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
+    if octet_length(url) > 65536 then
+        perform net._check_url_size(url);
+    end if;
     if (headers = '{"Content-Type": "application/json"}') is not true then
         headers := net._json_headers(headers);
     end if;
@@ -53,7 +61,7 @@ begin
         perform net._refuse_body(octet_length(content));
     end if;
     insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
-    values ('POST', http_post.url, http_post.headers, content, http_post.timeout_milliseconds) returning id into request_id;
+    values ('POST', http_post.url, http_post.headers, content, ms) returning id into request_id;
     woken := net._wake();
     return request_id;
 end
@@ -67,6 +75,7 @@ returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     request_id bigint;
     woken boolean;
+    ms integer := case when timeout_milliseconds < 0 then 0 else timeout_milliseconds end;
     content bytea := convert_to(body::text, 'UTF8');
 begin
     if url is null or timeout_milliseconds is null then
@@ -75,6 +84,9 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
+    if octet_length(url) > 65536 then
+        perform net._check_url_size(url);
+    end if;
     if headers <> '{}' then
         perform net._check_headers(headers);
     end if;
@@ -82,7 +94,7 @@ begin
         perform net._refuse_body(octet_length(content));
     end if;
     insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
-    values ('DELETE', http_delete.url, http_delete.headers, content, http_delete.timeout_milliseconds) returning id into request_id;
+    values ('DELETE', http_delete.url, http_delete.headers, content, ms) returning id into request_id;
     woken := net._wake();
     return request_id;
 end

@@ -7,11 +7,12 @@ returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as
 declare
     bad text;
 begin
-    if headers is null or headers::text ~ '^\{("[A-Za-z0-9_-]+": "[ !#-\[\]-~]*"(, )?)*\}$' then
+    if headers is null or octet_length(headers::text) <= 65536 and headers::text ~ '^\{("[A-Za-z0-9_-]+": "[ !#-\[\]-~]*"(, )?)*\}$' then
         return;  -- as nearly all are
     elsif jsonb_typeof(headers) <> 'object' then
         raise exception 'headers must be a JSON object, not %', net._json_kind(headers) using errcode = 'invalid_parameter_value';
     end if;
+    perform net._refuse_request(net._headers_problem(headers));
     select h.key into bad from jsonb_each_text(headers) h where h.key !~ '^[A-Za-z0-9!#$%&''*+.^_`|~-]+$' limit 1;
     if found then
         raise exception '% is not a name of a header', to_json(bad) using errcode = 'invalid_parameter_value';
@@ -23,6 +24,19 @@ begin
     end if;
 end
 $$;
+
+-- _headers_problem(headers): what about their size nobody could send, or read; null if nothing.
+create or replace function net._headers_problem(headers jsonb)
+returns text language sql immutable
+return case
+    when octet_length(headers::text) > 262144
+         then format('headers must have at most 256 KiB in all, as JSON, not %s bytes', octet_length(headers::text))
+    when jsonb_path_exists(headers, 'strict $.**{21} ? (@.type() == "array" || @.type() == "object")')
+         then 'the values of headers must not be nested deeper than 20 levels'
+    when octet_length(headers::text) > 65536 and jsonb_typeof(headers) = 'object'
+         then (select format('the value of header %s must have at most 64 KiB, not %s bytes', to_json(left(h.key, 200)), octet_length(h.value))
+               from jsonb_each_text(headers) h where octet_length(h.value) > 65536 limit 1)
+end;
 
 -- _refuse_framing(headers): 22023 for those that say how the message is framed or the connection used: that is the sender's.
 -- Only net.http_request and its kin refuse them; of pg_net's three functions they are stored, and left out by the sender.

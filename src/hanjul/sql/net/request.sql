@@ -32,6 +32,9 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
+    if octet_length(url) > 65536 then
+        perform net._check_url_size(url);
+    end if;
     headers := net._request_headers(
         headers,
         case when bytes is not null then 'application/octet-stream' when body is not null then 'text/plain; charset=utf-8'
@@ -161,6 +164,7 @@ return case
     when not not_before between '2000-01-01' and now() + interval '10 years'
          then format('not_before must lie between the year 2000 and ten years from now, not at %L', not_before)
     when sign_with ~ '^webhook_[0-9]+$' then format('secret %L belongs to a webhook, and signs nothing else', sign_with)
+    when octet_length(sign_with) > 65536 then format('sign_with must have at most 64 KiB, not %s bytes', octet_length(sign_with))
     when length(sign_with) = 0 then 'sign_with must be the name of a secret, not an empty text'
 end;
 

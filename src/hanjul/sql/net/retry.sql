@@ -11,6 +11,8 @@ declare
 begin
     if retry is null then
         return;
+    elsif octet_length(retry::text) > 65536 then
+        raise exception 'retry must have at most 64 KiB as JSON, not % bytes', octet_length(retry::text) using errcode = 'invalid_parameter_value';
     elsif jsonb_typeof(retry) <> 'object' then
         raise exception 'retry must be a JSON object, not %', net._json_kind(retry) using errcode = 'invalid_parameter_value';
     end if;
@@ -79,6 +81,8 @@ declare
 begin
     if options is null then
         return;
+    elsif octet_length(options::text) > 65536 then
+        raise exception 'options must have at most 64 KiB as JSON, not % bytes', octet_length(options::text) using errcode = 'invalid_parameter_value';
     elsif jsonb_typeof(options) <> 'object' then
         raise exception 'options must be a JSON object, not %', net._json_kind(options) using errcode = 'invalid_parameter_value';
     end if;

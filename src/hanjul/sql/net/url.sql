@@ -56,6 +56,17 @@ begin
 end
 $$;
 
+-- _check_url_size(url): 22023 if it is longer than a URL may be; null, without being called, for null.
+create or replace function net._check_url_size(url text)
+returns void language plpgsql immutable strict set search_path = pg_catalog, pg_temp as $$
+begin
+    if octet_length(url) > 65536 then
+        raise exception 'url must have at most 64 KiB, not % bytes', octet_length(url)
+            using errcode = 'invalid_parameter_value', hint = 'Send what is long as a body.';
+    end if;
+end
+$$;
+
 -- _is_plain_url(url): whether it is stored as it is given: nothing about it would be normalised. One expression, so that
 -- it becomes part of the statement that asks.
 create or replace function net._is_plain_url(url text)

@@ -92,6 +92,7 @@ begin
         raise exception 'disable_after must be between a second and 100 years, not %', coalesce(w.disable_after::text, 'NULL')
             using errcode = 'invalid_parameter_value';
     end if;
+    perform net._check_url_size(w.url);
     perform net._check_headers(coalesce(w.headers, '{}'));
     perform net._refuse_framing(coalesce(w.headers, '{}'));
     perform net._check_retry(w.retry);

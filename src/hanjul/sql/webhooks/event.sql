@@ -72,8 +72,9 @@ begin
     if tg_op <> 'TRUNCATE' then
         ignored := set_config('hanjul.webhook_rows', '', true);
     end if;
-    if octet_length(rows) > 67000000 then
-        rows := format('"record": null, "old_record": null, "too_large": %s, "key": %s', octet_length(rows), coalesce(to_json(substr(key, 2))::text, 'null'));
+    if octet_length(rows) > 22000000 and octet_length(convert_to(rows, 'UTF8')) > 67000000 then
+        rows := format('"record": null, "old_record": null, "too_large": %s, "key": %s', octet_length(rows),
+                       coalesce(case when octet_length(key) <= 1000000 then to_json(substr(key, 2)) end::text, 'null'));
     end if;
     insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds, enqueued_by, retry, max_attempts, give_up_at,
                                         ordering_key, sign_with, webhook, options)
