@@ -12,7 +12,7 @@ from tools import npm, partman
 
 MAJORS = (14, 15, 16, 17)
 BETWEEN = (15, 16)
-"""Of these, unless they are asked for by number, without the tests of HTTP, which run on 14, 17 and 18: it would take too long."""
+"""Of these, unless they are asked for by number, without the tests of HTTP, which run on 14, 17 and 18: all take too long."""
 WITHOUT_HTTP = ("--ignore-glob=*/test_net_*", "--ignore-glob=*/test_webhooks*")
 PYTEST = ("-m", "pytest", "tests/sql", "-q", "-n", "3", "--dist", "loadgroup", "-p", "no:cacheprovider")
 
