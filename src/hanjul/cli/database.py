@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hanjul.cli.output import as_json, plain, print_json, print_table, show
+from hanjul.cli.output import as_json, plain, print_json, print_rows, print_table, show
 from hanjul.clients import address, migrated_address
 from hanjul.config import settings
 from hanjul.model.errors import BadInput
@@ -123,7 +123,7 @@ def _print(result: script.Result) -> None:
     if result.columns and len(result.rows) == 1 and len(result.columns) > 4:  # wide: one line a column reads better
         print_table(["column", "value"], list(zip(result.columns, map(plain, result.rows[0]), strict=True)))
     elif result.columns:
-        print_table(result.columns, result.rows)
+        print_rows(result.columns, result.rows)
         click.echo(f"({len(result.rows)} row{'' if len(result.rows) == 1 else 's'})\n")
     else:
         click.echo(f"{result.status}\n")
