@@ -74,6 +74,21 @@ def test_each_request_leaves_a_row_of_its_trigger(notes):
     )
 
 
+def test_the_row_of_a_trigger_goes_after_the_retention_of_requests_a_few_at_a_time(notes):
+    trigger(notes, "https://r.example/", "POST", events="insert")
+    notes.run("insert into notes select from generate_series(1, 4)")
+    assert notes.rows("select deleted, next_in_s > 21000 from net.expire()") == [(0, True)]  # six hours less what this took
+
+    notes.run("update supabase_functions.hooks set created_at = created_at - interval '7 hours' where request_id < "
+              "(select max(id) from net.http_request_queue)")  # fmt: skip
+
+    assert notes.rows("select deleted, next_in_s = 0 from net.expire(2)") == [(2, True)]
+    assert notes.rows("select deleted, next_in_s > 21000 from net.expire(2)") == [(1, True)]
+    assert notes.rows(
+        "select (select count(*) from supabase_functions.hooks), (select count(*) from net.http_request_queue)"
+    ) == [(1, 4)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -103,4 +118,6 @@ def test_the_schema_of_somebody_else_is_left_alone(empty_dsn, open_session):
 
         assert session.one("select supabase_functions.http_request()") == 7
         assert session.column("select relname from pg_class where relnamespace = 'supabase_functions'::regnamespace") == []
+        session.run("create table supabase_functions.hooks as select 1 as id, timestamptz '2020-01-01' as created_at")
+        assert session.rows("select * from net.expire()") == [(0, None)]
         assert session.one("select to_regclass('hanjul.webhook') is not null")
