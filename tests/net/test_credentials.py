@@ -1,49 +1,27 @@
-"""What is hidden where requests are shown."""
+"""Which headers stay behind at a redirect to somewhere else. PostgreSQL hides the same ones: tests/sql/test_net_find.py."""
 
 import pytest
 
-from hanjul.net.credentials import is_credential, redacted_headers, redacted_url
+from hanjul.net.credentials import is_credential
+
+CREDENTIALS = [
+    "Authorization", "AUTHORIZATION", "Proxy-Authorization", "X-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "apikey",
+    "api_key", "X-Auth-Token", "X-Access-Token", "X-Secret", "X-Password", "X-Hub-Signature-256", "webhook-signature",
+    "X-Amz-Security-Token", "X-Auth", "x_auth", "Auth-Value", "X-CSRF-Token", "X-Goog-Api-Key", "Private-Token",
+    "Private-Key", "access_key",
+    "x-session-id", "Authentication-Token", " Authorization ", "Key", "sig", "JWT", "pw", "pwd",
+]  # fmt: skip
+OTHERS = [
+    "Content-Type", "Accept", "User-Agent", "Idempotency-Key", "X-Request-Id", "Author", "X-Author", "Date",
+    "webhook-id", "Authority", "monkey", "design", "X-Key-Count", "",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Authorization", "AUTHORIZATION", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "apikey", "api_key",
-     "X-Auth-Token",
-     "X-Access-Token", "X-Secret", "X-Password", "X-Hub-Signature-256", "webhook-signature", "X-Amz-Security-Token",
-     "X-Auth", "X-CSRF-Token",
-     "X-Goog-Api-Key", "Private-Token", "x-session-id", "Authentication-Token", " Authorization "],
-)  # fmt: skip
+@pytest.mark.parametrize("name", CREDENTIALS)
 def test_these_are_credentials(name: str) -> None:
     assert is_credential(name)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Content-Type", "Accept", "User-Agent", "Idempotency-Key", "X-Request-Id", "Author", "X-Author", "Date", "webhook-id"],
-)
+@pytest.mark.parametrize("name", OTHERS)
 def test_these_are_not(name: str) -> None:
     assert not is_credential(name)
-
-
-def test_headers_are_shown_without_them() -> None:
-    headers = {"Authorization": "Bearer 1", "X-Number": 5, "cookie": None}
-
-    assert redacted_headers(headers) == {"Authorization": "***", "X-Number": 5, "cookie": "***"}
-    assert redacted_headers(None) == {}
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://example.com/a?b=c", "https://example.com/a?b=c"),
-        ("https://ada:pw@example.com/", "https://***@example.com/"),
-        ("https://ada:p@w@example.com/@x", "https://***@example.com/@x"),
-        ("https://example.com/?api_key=1&q=2&access_token=3#f", "https://example.com/?api_key=***&q=2&access_token=***#f"),
-        ("https://example.com/?X-Amz-Signature=abc", "https://example.com/?X-Amz-Signature=***"),
-        ("https://example.com/?sig=abc&jwt=d&pwd=e&code=f", "https://example.com/?sig=***&jwt=***&pwd=***&code=***"),
-        ("https://example.com/?signal=abc", "https://example.com/?signal=abc"),
-        ("not a url", "not a url"),
-    ],
-)  # fmt: skip
-def test_urls_are_shown_without_them(url: str, shown: str) -> None:
-    assert redacted_url(url) == shown

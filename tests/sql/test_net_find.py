@@ -2,6 +2,8 @@
 
 import pytest
 
+from hanjul.net.credentials import is_credential
+
 INSERT = """insert into net.http_request_queue (method, url, timeout_milliseconds, status, finished, webhook)
     values ('GET', %s, 5000, %s, case when %s <> 'PENDING' then clock_timestamp() end, %s) returning id"""
 
@@ -24,6 +26,21 @@ HEADERS = [
 @pytest.mark.parametrize(("name", "value"), HEADERS, ids=[name for name, _ in HEADERS])
 def test_headers_that_hold_credentials_are_hidden(shared, name, value):
     assert shared.one("select net.hidden_headers(jsonb_build_object(%s::text, %s::text))", name, value) == {name: "[hidden]"}
+
+
+def test_they_are_those_that_a_sender_takes_for_credentials(shared):
+    names = [name for name, _ in HEADERS] + [
+        "X-Auth", "x_auth", "Auth-Value", " Authorization ", "X-Authorization", "apikey", "api_key", "access_key", "Private-Key",
+        "X-Password", "x-session-id", "Key", "sig", "JWT", "pw", "pwd", "Content-Type", "Idempotency-Key", "X-Request-Id",
+        "Author",
+        "X-Author", "Authority", "webhook-id", "monkey", "design", "X-Key-Count", "Date", "",
+    ]  # fmt: skip
+
+    hidden = shared.column(
+        "select n from unnest(%s::text[]) with ordinality u (n, place) where net.is_credential(n) order by place", names
+    )
+
+    assert hidden == [name for name in names if is_credential(name)]
 
 
 def test_other_headers_are_shown(shared):

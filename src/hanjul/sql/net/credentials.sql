@@ -1,9 +1,11 @@
 -- What is shown of requests to people: credentials are left out. The rows themselves stay as they are, for those who own them.
 
--- is_credential(name): whether a header or a parameter of this name holds what others must not read.
+-- is_credential(name): whether a header or a parameter of this name holds what others must not read. The same as
+-- is_credential in net/credentials.py.
 create or replace function net.is_credential(name text)
 returns boolean language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
-    select name ~* '^\s*(proxy-)?auth(orization)?\s*$|cookie|token|secret|signature|passw|credential|(api|access|private)[-_]?key|session|^(key|sig|jwt|pw|pwd)$';
+    select name ~* ('(^|[-_\s])auth(orization)?([-_\s]|$)|cookie|token|secret|signature|passw|credential|(api|access|private)[-_]?key|session'
+                    '|^\s*(key|sig|jwt|pw|pwd)\s*$');
 $$;
 
 -- hidden_url(url): without userinfo and without the values of such parameters. Of any text that has URLs in it, too.
