@@ -1,11 +1,15 @@
 """HTTPS: who is trusted, HTTP/2 where it is spoken, proxies, and what is the same through them."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -13,6 +17,7 @@ from tests.net.sending import answer_to, got, request, sender
 from tests.net.server import Server, Writer, redirect, serving
 
 from hanjul.model.errors import InvalidSettings
+from hanjul.model.outcome import Nack
 from hanjul.net.limits import SenderLimits
 from hanjul.net.sender import Sender
 
@@ -198,6 +203,51 @@ async def test_the_guard_judges_what_a_proxy_is_to_reach_and_not_the_proxy(serve
     assert [one.error_kind for one in (refused, named, numeric)] == ["refused"] * 3
     assert left_to_the_proxy.status_code == 200
     assert len(seen) == 1
+
+
+@pytest.fixture
+def silent_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A name server that says nothing about names below silent.example while the test runs."""
+    over, ask = threading.Event(), socket.getaddrinfo
+
+    def silent(host: str, *args: Any, **more: Any) -> Any:
+        if str(host).endswith("silent.example"):
+            over.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return ask(host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    yield
+    over.set()
+
+
+@pytest.mark.usefixtures("silent_dns")
+@pytest.mark.parametrize("host", ["169.254.169.254", "2852039166", "0xA9FEA9FE", "169.254.43518", "[::ffff:169.254.169.254]"])
+async def test_an_address_is_judged_before_the_proxy_sees_it_however_many_names_are_asked_for(host: str) -> None:
+    async with _proxy() as (proxy, seen), sender(proxy=proxy, http_allow=()) as own:
+        names = [asyncio.create_task(own.send(request(f"http://n{n}.silent.example/", timeout_ms=60_000))) for n in range(80)]
+        await asyncio.sleep(0)
+        got_it = await answer_to(own, request(f"http://{host}/latest/meta-data", timeout_ms=1000))
+        for task in names:
+            task.cancel()
+        await asyncio.wait(names)
+
+    assert got_it.error_kind == "refused"
+    assert seen == []
+
+
+@pytest.mark.usefixtures("silent_dns")
+async def test_a_name_without_an_answer_in_time_is_a_failure_and_not_left_to_the_proxy() -> None:
+    async with _proxy() as (proxy, seen), sender(proxy=proxy, http_allow=()) as own:
+        asked = request("http://n.silent.example/", timeout_ms=200, retry={"max_attempts": 3}, max_attempts=3)
+        started = time.monotonic()
+        outcome = await own.send(asked)
+
+    assert time.monotonic() - started < 3
+    assert isinstance(outcome, Nack)
+    assert asked.answer is not None
+    assert (asked.answer.error_kind, str(asked.answer.error)[:27]) == ("dns", "Couldn't resolve host name:")
+    assert seen == []
 
 
 async def test_a_proxy_that_is_not_there() -> None:

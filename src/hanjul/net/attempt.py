@@ -1,6 +1,7 @@
 """One attempt: a request sent, and its redirects followed, until there is an answer or none can come."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -60,7 +61,7 @@ class Attempts:
     async def _hop(self, sending: Sending, ends: float | None, max_bytes: int) -> Hop:
         proxy = self._proxies.of(sending.target)
         if proxy is not None:
-            await self._proxies.check(sending.target)
+            await self._proxies.check(sending.target, math.inf if ends is None else ends - time.monotonic())
         lines = tuple(header.line for header in sending.headers)
         return Hop(sending.method, sending.target, lines, sending.body, _left_ms(ends), max_bytes, proxy)
 

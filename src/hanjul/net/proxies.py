@@ -1,20 +1,25 @@
 """The way through a proxy. The guard cannot see what a proxy connects to: it judges all addresses that the name has here.
 
 What does not resolve here is left to the proxy: in networks that have a proxy, names of the world often do not. So whoever needs
-the guard to be sure beside a proxy has the proxy refuse private addresses, too.
+the guard to be sure beside a proxy has the proxy refuse private addresses, too. No answer in time is a failure, no leave to go:
+time runs out whenever somebody asks for many names that take long.
 """
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from ipaddress import ip_address
 
 from hanjul.model.errors import InvalidSettings
-from hanjul.net.failures import REFUSED, Unsendable
+from hanjul.net.failures import DNS, REFUSED, Unsendable
 from hanjul.net.guard import Guard
 from hanjul.net.limits import SenderLimits
 from hanjul.net.urls import Target
 
 _SCHEMES = ("http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://")
 _RESOLVE_S = 5.0
+_NAMES_AT_ONCE = 32
 
 
 class Proxies:
@@ -22,6 +27,7 @@ class Proxies:
 
     def __init__(self, limits: SenderLimits, guard: Guard) -> None:
         self._proxy, self._guard = limits.proxy, guard
+        self._names = ThreadPoolExecutor(_NAMES_AT_ONCE, "hanjul-names")  # has no thread before there is a name
         self._direct = tuple(host.strip().lower().removesuffix(".") for host in limits.no_proxy)
         if self._proxy is not None and not self._proxy.lower().startswith(_SCHEMES):
             raise InvalidSettings(
@@ -34,19 +40,39 @@ class Proxies:
             return None
         return self._proxy
 
-    async def check(self, place: Target) -> None:
-        """Raises Unsendable if a name that a proxy is to reach has an address here that is not public."""
+    async def check(self, place: Target, within_s: float) -> None:
+        """Raises Unsendable if what a proxy is to reach has an address here that is not public, or that is not known in time."""
         if self._guard.off:
             return
-        try:
-            async with asyncio.timeout(_RESOLVE_S):
-                found = await asyncio.get_running_loop().getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError, TimeoutError):
-            return
-        for *_, address in found:
-            refusal = self._guard.refusal(place.host, place.port, str(address[0]))
+        literal = _literal(place.host)
+        for address in [literal] if literal is not None else await self._addresses(place, min(within_s, _RESOLVE_S)):
+            refusal = self._guard.refusal(place.host, place.port, address)
             if refusal is not None:
                 raise Unsendable(refusal, kind=REFUSED)
+
+    async def _addresses(self, place: Target, within_s: float) -> list[str]:
+        """Those of a name; none: it does not resolve here."""
+        look_up = partial(socket.getaddrinfo, place.host, place.port, type=socket.SOCK_STREAM)
+        try:
+            async with asyncio.timeout(within_s):
+                found = await asyncio.get_running_loop().run_in_executor(self._names, look_up)
+        except TimeoutError:
+            raise Unsendable("Couldn't resolve host name: no answer in time, so it is not left to the proxy", kind=DNS) from None
+        except (OSError, UnicodeError):
+            return []
+        return [str(address[0]) for *_, address in found]
+
+
+def _literal(host: str) -> str | None:
+    """The address that stands for itself, in any of the forms that libcurl reads (127.1, 0x7f000001); None: a name."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 def _covers(entry: str, place: Target) -> bool:
