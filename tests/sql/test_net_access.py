@@ -258,10 +258,11 @@ def test_everybody_may_call_what_is_listed_as_public_and_nothing_else(db, role):
     assert set(db.column(allowed, role())) == set(db.one("select net._public_functions()"))
 
 
-def test_one_function_of_net_runs_with_more_rights_than_its_callers(db):
-    assert db.column("select proname::text from pg_proc where pronamespace = 'net'::regnamespace and prosecdef") == [
-        "_apply_access"
-    ]
+def test_two_functions_of_net_run_with_more_rights_than_their_callers(db):
+    """The second deletes from supabase_functions.hooks and nowhere else; who may not send may not call it."""
+    definers = "select proname::text from pg_proc where pronamespace = 'net'::regnamespace and prosecdef order by 1"
+
+    assert db.column(definers) == ["_apply_access", "_forget_hooks"]
 
 
 def test_the_answers_of_one_role_are_not_found_by_another_who_knows_the_id(db, two):
