@@ -75,6 +75,17 @@ def test_a_file_that_is_not_utf_8_is_refused_where_it_is_not(tmp_path: Path) -> 
         load(tmp_path)
 
 
+@pytest.mark.timeout(30)
+def test_a_file_full_of_mistakes_is_refused_quickly(tmp_path: Path) -> None:
+    entries = "".join(f"- {{name: q{n}, kind: queue.queue, driver: d{n}}}\n" for n in range(2000))
+    (tmp_path / "_index.yaml").write_text(f"namespace: app\nentries:\n{entries}")
+
+    with pytest.raises(InvalidEntries) as caught:
+        load(tmp_path, environment={})
+
+    assert len(caught.value.problems) == 2000
+
+
 def test_a_problem_shows_file_line_column_the_line_and_a_caret(tmp_path: Path) -> None:
     problem = the_problem(tmp_path, "namespace: app\nentries:\n  - {name: 큐, kind: queue.driver.memory}\n")
 

@@ -5,11 +5,15 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import NamedTuple
 
 _PASSWORD = re.compile(r"(?<=://)([^\s/:@]*:)([^\s@]+)(?=@)")
 _WINDOW = 120
 """Of a longer line only the part around the column is shown."""
+
+MOST_COMPARED, _MOST_LISTED = 300, 20
+"""Known words: of more the nearest is not looked for, and of more not all are told."""
 
 
 class Place(NamedTuple):
@@ -41,10 +45,15 @@ class Problem:
 
 def problem(file: str, text: str, place: Place, message: str, entry: str | None = None) -> Problem:
     """A problem at a place of a file's text."""
-    lines = text.splitlines()
+    lines = _lines(text)
     excerpt = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
     hidden = _PASSWORD.sub(lambda found: found[1] + "*" * len(found[2]), excerpt)
     return Problem(file, place.line, place.column, message, entry, hidden)
+
+
+@lru_cache(maxsize=4)  # a file has many problems, or none
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 def in_order(problems: "Iterable[Problem]") -> list[Problem]:
@@ -54,9 +63,9 @@ def in_order(problems: "Iterable[Problem]") -> list[Problem]:
 
 def did_you_mean(wrong: object, known: "list[str]") -> str:
     """The end of a sentence that names the nearest of the known words, or else all of them."""
-    if near := get_close_matches(str(wrong), known, n=1, cutoff=0.6):
+    if len(known) <= MOST_COMPARED and (near := get_close_matches(str(wrong)[:200], known, n=1, cutoff=0.6)):
         return f"; did you mean {near[0]!r}?"
-    return f"; it may be {', '.join(known)}" if known else ""
+    return f"; it may be {', '.join(known)}" if 0 < len(known) <= _MOST_LISTED else ""
 
 
 def shown(value: object) -> str:

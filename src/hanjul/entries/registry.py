@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from hanjul.entries.files import Written
 from hanjul.entries.kinds import Consumer, Entry, MemoryDriver, PostgresDriver, Queue
-from hanjul.entries.problems import Problem, did_you_mean
+from hanjul.entries.problems import MOST_COMPARED, Problem, did_you_mean
 from hanjul.runtime.handlers import Handler
 
 
@@ -101,7 +101,8 @@ def link_problems(entries: Mapping[str, Entry], written: Mapping[str, Written]) 
 
 def _wrong(reference: str, kind: str, written: Mapping[str, Written]) -> str | None:
     if reference not in written:
-        fitting = [id_ for id_, entry in written.items() if _fits(entry.kind, kind)]
+        few = written.items() if len(written) <= MOST_COMPARED else ()
+        fitting = [id_ for id_, entry in few if _fits(entry.kind, kind)]
         return f"there is no entry {reference}{did_you_mean(reference, fitting)}"
     if not _fits(found := written[reference].kind, kind):
         service = "a driver, a queue or a consumer, which lead to a service" if kind == "queue." else f"a {kind.rstrip('.')}"
