@@ -83,7 +83,9 @@ def _check_time(second: str, now_s: float, tolerance_s: float) -> None:
 
 
 def _signature(key: bytes, msg_id: str, second: str, body: bytes) -> str:
-    return base64.b64encode(hmac.digest(key, f"{msg_id}.{second}.".encode(errors="replace") + body, sha256)).decode()
+    signed = hmac.new(key, f"{msg_id}.{second}.".encode(errors="replace"), sha256)
+    signed.update(body)  # not joined to what is before it: it may be large
+    return base64.b64encode(signed.digest()).decode()
 
 
 def _bytes(payload: bytes | str) -> bytes:

@@ -1,6 +1,8 @@
 """Secrets by name, and signatures: where they may go, and that they are seen nowhere else."""
 
 import logging
+import threading
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -13,6 +15,7 @@ from hanjul.net.failures import Unsendable
 from hanjul.net.guard import Guard
 from hanjul.net.headers import Header, headers_of
 from hanjul.net.urls import target
+from hanjul.webhooks import sign, verify
 
 VALUE = "canary-8f3b1c"
 SIGNING = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -199,6 +202,27 @@ async def test_the_callers_own_webhook_headers_do_not_go_beside_a_signature(serv
     assert str(seen.get("webhook-id")) != "msg_0"
     assert "forged" not in str(seen.get("webhook-signature"))
     assert seen.get("X-Other") == "1"
+
+
+async def test_to_sign_a_large_body_does_not_hold_up_the_event_loop(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    signing_threads: list[threading.Thread] = []
+
+    def signed(*args: Any) -> dict[str, str]:
+        signing_threads.append(threading.current_thread())
+        return sign(*args)
+
+    monkeypatch.setattr("hanjul.net.headers.sign", signed)
+    small, large = (
+        request(server.url(), "POST", payload=b"x" * size, sign_with="k", secrets=secret("k", SIGNING))
+        for size in (1000, 300_000)
+    )
+    async with sender() as own:
+        await own.send(small)
+        await own.send(large)
+
+    assert [thread is threading.main_thread() for thread in signing_threads] == [True, False]
+    for seen in server.seen:
+        verify(seen.body, dict(seen.headers), SIGNING)
 
 
 @pytest.mark.parametrize("value", ["whsec_", "whsec_***", "short", "whsec_QUJD"])

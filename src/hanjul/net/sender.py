@@ -1,5 +1,6 @@
 """The sender: sends what requests say, tells them what came of it, and judges by their policy what happens next."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -13,13 +14,13 @@ from hanjul.model.request import Answer, Request
 from hanjul.net import retry
 from hanjul.net.failures import CONNECT, DNS, INVALID, PROTOCOL, TIMEOUT, TLS, Unsendable
 from hanjul.net.guard import Guard
-from hanjul.net.headers import headers_of
+from hanjul.net.headers import Header, headers_of
 from hanjul.net.hosts import Hosts
 from hanjul.net.limits import SenderLimits
 from hanjul.net.proxies import Proxies
 from hanjul.net.redirects import Sending
 from hanjul.net.sockets import room_for
-from hanjul.net.urls import target
+from hanjul.net.urls import Target, target
 
 if TYPE_CHECKING:
     from hanjul.net.attempt import Attempted, Attempts
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hanjul.net")
 
 _METHODS = frozenset({"GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"})
+_LONG_TO_SIGN_BYTES = 256 << 10
+"""Signing more than this would hold up the event loop."""
 _OF_THE_HOST = frozenset({DNS, CONNECT, TLS, TIMEOUT, PROTOCOL})
 """Failures that may be of all requests to a host."""
 _HOLDS = frozenset({429, 503})
@@ -96,7 +99,7 @@ class Sender:
             if not isinstance(value or {}, Mapping):
                 raise Unsendable(f"the {name} of a request must be a JSON object, not {str(value)[:100]}")
         place = target(request.url)
-        headers = headers_of(request, place, time.time(), self._guard)
+        headers = await self._headers(request, place)
         entered = await self._hosts.enter(place, request)
         if isinstance(entered, Release):
             return entered
@@ -109,6 +112,11 @@ class Sender:
         if attempted.answer is None:
             return Release(reason="the sender was closed while it was on its way")
         return _judged(request, attempted.answer)
+
+    async def _headers(self, request: Request, place: Target) -> list[Header]:
+        if request.sign_with is not None and len(request.payload or b"") > _LONG_TO_SIGN_BYTES:
+            return await asyncio.to_thread(headers_of, request, place, time.time(), self._guard)
+        return headers_of(request, place, time.time(), self._guard)
 
 
 def _failed(attempted: "Attempted | None") -> bool | None:
