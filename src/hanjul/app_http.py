@@ -111,6 +111,7 @@ def _limits(config: Settings) -> Any:
         max_response_bytes=config.http_max_response_bytes,
         max_redirects=config.http_max_redirects,
         http_allow=_several(config.http_allow),
+        longest_attempt_s=config.http_longest_attempt_s,
         ca_file=config.http_ca_file,
         proxy=config.http_proxy,
         no_proxy=_several(config.http_no_proxy),

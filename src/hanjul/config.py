@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "HANJUL_HTTP_ALLOW": "http_allow",
     "HANJUL_HTTP_MAX_RESPONSE_BYTES": "http_max_response_bytes",
     "HANJUL_HTTP_MAX_REDIRECTS": "http_max_redirects",
+    "HANJUL_HTTP_LONGEST_ATTEMPT_S": "http_longest_attempt_s",
     "HANJUL_HTTP_CA_FILE": "http_ca_file",
     "HANJUL_HTTP_PROXY": "http_proxy",
     "HANJUL_HTTP_NO_PROXY": "http_no_proxy",
@@ -68,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http_hosts: for single hosts, in hanjul.toml only: [http_hosts."api.example.com"], concurrency and rate.
     http_allow: what may be reached though its address is not public, commas between: 10.0.0.0/8, localhost, 127.0.0.1:8000;
     `*`: everything.  http_max_response_bytes: what is kept of an answer.  http_max_redirects: how many are followed.
+    http_longest_attempt_s: no timeout of a request is longer, not even none.
     http_ca_file: certificates to trust, in place of the usual ones.  http_proxy: its address.  http_no_proxy: hosts that are
     reached without it, commas between.
     """
@@ -95,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http_allow: str | None = None
     http_max_response_bytes: int = 10 << 20
     http_max_redirects: int = 10
+    http_longest_attempt_s: float = 3600.0
     http_ca_file: str | None = None
     http_proxy: str | None = None
     http_no_proxy: str | None = None

@@ -3,12 +3,17 @@
 import asyncio
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from tests.net.sending import answer_to, got, request, sender
 from tests.net.server import Reply, Server, Writer, answer, drip, endless, stall, then_close, then_stall
 
+from hanjul import app_http
+from hanjul.config import settings
+from hanjul.model.errors import InvalidSettings
 from hanjul.net.failures import timeout_text
+from hanjul.net.limits import SenderLimits
 
 TEXT = (
     r"Timeout of {ms} ms reached\. Total time: [0-9]+\.[0-9]{{6}} ms \(DNS time: [0-9]+\.[0-9]{{6}} ms, "
@@ -196,3 +201,26 @@ async def test_a_server_that_closes_connections_without_a_word_loses_no_request(
         posted = [await answer_to(own, request(server.url(), "POST", payload=b"x")) for _ in range(3)]
 
     assert [(answer.status_code, answer.error) for answer in posted] == [(200, None)] * 3
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1, 60_000])
+async def test_no_attempt_takes_longer_than_the_sender_lets_it(server: Server, timeout_ms: int) -> None:
+    url = server.on("/", stall)
+
+    async with asyncio.timeout(20):
+        got_it = await got(request(url, timeout_ms=timeout_ms), longest_attempt_s=0.3)
+
+    assert str(got_it.error).startswith("Timeout of 300 ms reached. Total time: ")
+    assert (got_it.timed_out, got_it.error_kind) == (True, "timeout")
+
+
+@pytest.mark.parametrize("longest_s", [0, -1, float("nan"), float("inf"), 1e9])
+def test_a_longest_attempt_that_libcurl_cannot_count_is_refused(longest_s: float) -> None:
+    with pytest.raises(InvalidSettings, match="longest_attempt_s must be from"):
+        SenderLimits(longest_attempt_s=longest_s)
+
+
+def test_the_longest_attempt_is_a_setting_of_the_process() -> None:
+    found = settings({"HANJUL_HTTP_LONGEST_ATTEMPT_S": "60"}, Path("/nowhere"))
+
+    assert (found.http_longest_attempt_s, app_http._limits(found).longest_attempt_s) == (60, 60)

@@ -1,7 +1,6 @@
 """One attempt: a request sent, and its redirects followed, until there is an answer or none can come."""
 
 import asyncio
-import math
 import time
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,6 @@ from hanjul.net.redirects import Sending, followed, leads_on
 from hanjul.net.transfer import Hop, Transfer
 from hanjul.net.transfers import Transfers
 
-_LONGEST_MS = 2**31 - 1
 _LARGE_BYTES = 256 << 10
 _MOST_REDIRECTS = 100
 
@@ -38,7 +36,7 @@ class Attempts:
         hops: list[Transfer] = []
         most = _option(request, "max_redirects", self._limits.max_redirects, least=0)
         max_bytes = _option(request, "max_response_bytes", self._limits.max_response_bytes, least=1)
-        ends = time.monotonic() + request.timeout_ms / 1000 if request.timeout_ms > 0 else None
+        ends = time.monotonic() + self._timeout_ms(request) / 1000
         try:
             while True:
                 hop = await self._hop(sending, ends, min(max_bytes, self._limits.max_response_bytes))
@@ -58,10 +56,10 @@ class Attempts:
         except Unsendable as error:
             return Attempted(without_answer(hops, error.kind, error.text), redirected=bool(hops))
 
-    async def _hop(self, sending: Sending, ends: float | None, max_bytes: int) -> Hop:
+    async def _hop(self, sending: Sending, ends: float, max_bytes: int) -> Hop:
         proxy = self._proxies.of(sending.target)
         if proxy is not None:
-            await self._proxies.check(sending.target, math.inf if ends is None else ends - time.monotonic())
+            await self._proxies.check(sending.target, ends - time.monotonic())
         lines = tuple(header.line for header in sending.headers)
         return Hop(sending.method, sending.target, lines, sending.body, _left_ms(ends), max_bytes, proxy)
 
@@ -81,14 +79,17 @@ class Attempts:
         """What ran out, if time did: the limit of a connection, or that of the request."""
         connect_ms = self._limits.connect_timeout_s * 1000
         in_connect = last.code == TIMED_OUT and not last.times.sent
-        if in_connect and (request.timeout_ms <= 0 or connect_ms < last.hop.timeout_ms):
-            return connect_ms
-        return request.timeout_ms
+        return connect_ms if in_connect and connect_ms < last.hop.timeout_ms else self._timeout_ms(request)
+
+    def _timeout_ms(self, request: Request) -> float:
+        """The request's own, but never longer than the sender's: what has none would hold its place for ever."""
+        longest_ms = self._limits.longest_attempt_s * 1000
+        return min(request.timeout_ms, longest_ms) if request.timeout_ms > 0 else longest_ms
 
 
-def _left_ms(ends: float | None) -> int:
-    """Until then, on the monotonic clock; None: 0, which is for ever."""
-    return 0 if ends is None else min(max(1, round((ends - time.monotonic()) * 1000)), _LONGEST_MS)
+def _left_ms(ends: float) -> int:
+    """Until then, on the monotonic clock; never 0, which libcurl takes for ever."""
+    return max(1, round((ends - time.monotonic()) * 1000))
 
 
 def _takes_a_while(last: Transfer) -> bool:

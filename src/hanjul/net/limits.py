@@ -8,6 +8,7 @@ from pathlib import Path
 from hanjul.model.errors import InvalidSettings
 
 DEFAULT_MAX_RESPONSE_BYTES = 10 << 20
+LONGEST_ATTEMPT_S = 86_400 * 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class SenderLimits:
     host: of every host that hosts does not name.  hosts: by name, or name:port.
     max_response_bytes: what is kept of a longer answer, unless the request says less.  max_redirects: unless it says another.
     connect_timeout_s: of one connection, beside the request's own timeout.
+    longest_attempt_s: of one attempt, whatever its request says; one that says no timeout has this.
     http_allow: what may be reached though it is not public: addresses, networks, names, name:port, or "*" for everything.
     ca_file: certificates that are trusted; None: certifi's.  proxy: its URL; None: none, whatever the environment says.
     no_proxy: hosts that are reached without it; a leading dot: any below.
@@ -44,6 +46,7 @@ class SenderLimits:
     max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES
     max_redirects: int = 10
     connect_timeout_s: float = 300.0
+    longest_attempt_s: float = 3600.0
     http_allow: tuple[str, ...] = ()
     ca_file: str | None = None
     proxy: str | None = field(default=None, repr=False)  # it may have a login
@@ -56,6 +59,8 @@ class SenderLimits:
         for name, least in (("concurrency", 1), ("max_response_bytes", 1), ("max_redirects", 0), ("break_after", 1)):
             if getattr(self, name) < least:
                 raise InvalidSettings(f"{name} must be {least} or more, not {getattr(self, name)}")
+        if not 0.001 <= self.longest_attempt_s <= LONGEST_ATTEMPT_S:
+            raise InvalidSettings(f"longest_attempt_s must be from 0.001 to {LONGEST_ATTEMPT_S}, not {self.longest_attempt_s}")
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise InvalidSettings(f"ca_file: there is no file {self.ca_file!r}")
         if not (0 < self.probe_s <= self.probe_max_s < math.inf and 0 < self.connect_timeout_s < math.inf):
