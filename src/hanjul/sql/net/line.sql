@@ -34,7 +34,8 @@ $$;
 
 -- mend_lines(): make due the first of each line that was put off behind one which somebody deleted by hand. How many.
 create or replace function net.mend_lines()
-returns bigint language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+returns bigint language plpgsql
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     owner name;
     key text;
