@@ -21,7 +21,14 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
 
 
 def test_every_setting_can_be_set_in_the_environment(tmp_path: Path) -> None:
-    assert sorted(ENVIRONMENT.values()) == sorted(Settings.__struct_fields__)
+    of_the_file_alone = {"http_hosts"}  # a table of tables
+    assert sorted({*ENVIRONMENT.values(), *of_the_file_alone}) == sorted(Settings.__struct_fields__)
+
+
+def test_single_hosts_are_set_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "hanjul.toml").write_text('[http_hosts."api.example.com"]\nconcurrency = 5\nrate = 2.5\n')
+
+    assert settings({}, tmp_path).http_hosts == {"api.example.com": HostSettings(5, 2.5)}
 
 
 def test_an_empty_variable_is_none(tmp_path: Path) -> None:
