@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hanjul import InvalidSettings, Settings
-from hanjul.config import ENVIRONMENT, FILE, settings
+from hanjul.config import ENVIRONMENT, FILE, HostSettings, settings
 
 
 def test_without_anything_set_the_defaults_apply(tmp_path: Path) -> None:
