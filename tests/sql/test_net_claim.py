@@ -490,6 +490,57 @@ def test_dead_requests_are_kept_longer(db, ask):
     assert db.column("select id from net.http_request_queue") == []
 
 
+def test_the_next_time_to_forget_is_that_of_the_first_which_is_due_dead_ones_too(db, ask):
+    ask(max_attempts=2)
+    end(db, claim(db)[0], how="error", status_code=None, error="no")
+    age(db, 24 * 29)
+    expire(db)
+
+    assert expire(db) == (0, pytest.approx(24 * 3600, abs=60))
+
+    ask()
+    end(db, claim(db)[0])
+    assert expire(db) == (0, pytest.approx(6 * 3600, abs=60))
+
+
+def test_those_that_ended_last_stay_whenever_they_were_enqueued(db, ask):
+    ask(), ask()
+    earlier, later = claim(db)
+    end(db, later)
+    age(db, 7)
+    end(db, earlier)
+
+    assert expire(db) == (2, pytest.approx(6 * 3600, abs=60))
+    assert db.column("select id from net.http_request_queue") == [earlier[0]]
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_what_is_kept_is_not_read_to_see_whether_it_is_due(db, analysed):
+    db.run("alter table net.http_request_queue set (autovacuum_enabled = off)")
+    db.run("""insert into net.http_request_queue (method, url, timeout_milliseconds, status, created, finished, max_attempts)
+        select 'GET', 'http://x/', 1, s::net.request_status, now() - age, now() - age, 2
+        from (values ('ERROR', interval '10 days'), ('SUCCESS', interval '1 hour')) k (s, age), generate_series(1, 20000)""")
+    due = db.one("""insert into net.http_request_queue (method, url, timeout_milliseconds, status, created, finished)
+        values ('GET', 'http://x/', 1, 'SUCCESS', now() - interval '7 hours', now() - interval '7 hours') returning id""")
+    if analysed:
+        db.run("vacuum analyze net.http_request_queue")
+
+    expire(db)
+    db.run("begin")
+    [[plan]] = db.rows("explain (analyze, buffers, format json) select * from net.expire()")
+    [(scans, fetched)] = db.rows(
+        "select seq_scan, coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables "
+        "where relid = 'net.http_request_queue'::regclass"
+    )
+    db.run("commit")
+
+    assert db.one("select pg_relation_size('net.http_request_queue') / 8192") > 500
+    assert plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"] < 100
+    assert scans == 0
+    assert fetched <= 10  # of 40,000
+    assert db.rows("select from net.http_request_queue where id = %s", due) == []
+
+
 def test_no_retention_takes_the_request_away_with_its_answer(db, ask):
     configure(db, "queue_retention", "0")
     ask()

@@ -57,6 +57,10 @@ create index http_request_queue_leased_idx on net.http_request_queue (enqueued_b
 create index http_request_queue_created_idx on net.http_request_queue (created);
 create unique index http_request_queue_idempotency_idx on net.http_request_queue (enqueued_by, idempotency_key)
     where idempotency_key is not null;
+create index http_request_queue_dead_idx on net.http_request_queue (finished)  -- these two: for net.expire; dead: as net._is_dead says
+    where finished is not null and status = 'ERROR' and cancelled_by is null and (max_attempts > 1 or webhook is not null);
+create index http_request_queue_over_idx on net.http_request_queue (finished)
+    where finished is not null and not (status = 'ERROR' and cancelled_by is null and (max_attempts > 1 or webhook is not null));
 create index http_request_queue_failed_idx on net.http_request_queue (id) where status = 'ERROR';
 create index http_request_queue_webhook_idx on net.http_request_queue (webhook, id) where webhook is not null;
 create type net.request_line as (            -- a request in a list, its credentials hidden: net.list_requests

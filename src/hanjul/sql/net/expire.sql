@@ -13,26 +13,28 @@ declare
     ttl interval := net._setting('pg_net.ttl')::interval;
     kept interval := coalesce(net._setting('pg_net.queue_retention'), net._setting('pg_net.ttl'))::interval;
     dead_kept interval := greatest(net._setting('pg_net.dead_retention')::interval, kept);
+    old bigint[];
     n bigint;
-    requests bigint;
     hooks record;
     next_at timestamptz;
 begin
     delete from net._http_response a where a.ctid = any (array(
         select b.ctid from net._http_response b where b.created < ts - ttl order by b.created limit max_rows for update skip locked));
     get diagnostics deleted = row_count;
-    with old as (
-        select r.id from net.http_request_queue r
-        where r.created < ts - kept and r.finished < ts - kept and (not net._is_dead(r) or r.finished < ts - dead_kept)
-        order by r.created limit max_rows for update skip locked),
-    gone as (
-        delete from net.http_request_queue r using old o where r.id = o.id returning r.id),
-    noted as (
-        delete from net.http_attempt a using gone g where a.request_id = g.id)
-    select count(*) into requests from gone;
+    -- the dead and the others each have an index by the time that they ended: neither is looked for among the other
+    old := array(select r.id from net.http_request_queue r
+                 where r.finished is not null and r.finished < ts - kept and not net._is_dead(r)
+                 order by r.finished limit max_rows for update skip locked);
+    old := old || array(select r.id from net.http_request_queue r
+                        where r.finished is not null and r.finished < ts - dead_kept and net._is_dead(r)
+                        order by r.finished limit max_rows - cardinality(old) for update skip locked);
+    if cardinality(old) > 0 then
+        delete from net.http_attempt a where a.request_id = any (old);
+        delete from net.http_request_queue r where r.id = any (old);
+    end if;
     hooks := net._forget_hooks(ts - kept, max_rows);
-    n := greatest(deleted, requests, hooks.gone);
-    deleted := deleted + requests + hooks.gone;
+    n := greatest(deleted, cardinality(old), hooks.gone);
+    deleted := deleted + cardinality(old) + hooks.gone;
     if n >= max_rows then
         next_in_s := 0;
         return;
@@ -40,7 +42,10 @@ begin
     next_at := least(
         hooks.oldest + kept,
         (select a.created + ttl from net._http_response a order by a.created limit 1),
-        (select r.finished + kept from net.http_request_queue r where r.finished is not null and not net._is_dead(r) order by r.created limit 1));
+        (select r.finished + kept from net.http_request_queue r
+         where r.finished is not null and not net._is_dead(r) order by r.finished limit 1),
+        (select r.finished + dead_kept from net.http_request_queue r
+         where r.finished is not null and net._is_dead(r) order by r.finished limit 1));
     next_in_s := case when next_at is not null then greatest(extract(epoch from next_at - ts), 0.1) end;
 end
 $$;
