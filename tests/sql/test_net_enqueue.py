@@ -232,16 +232,16 @@ def test_headers_up_to_the_limits_are_fine(db, value):
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if "GET" not in call])
-def test_a_url_has_at_most_64_kib_with_its_params(db, refused, call):
+def test_a_url_has_at_most_256_kib_with_its_params(db, refused, call):
     def ask(url, params="'{}'"):
         db.run("select net." + call.replace("'http://x/'", url).format(f"params => {params}"))
 
-    with refused("22023", "url must have at most 64 KiB, not 65537 bytes"):
-        ask("'http://x/' || repeat('a', 65528)")
-    with refused("22023", "url must have at most 64 KiB, not 65537 bytes"):
-        ask("'http://x/'", "jsonb_build_object('a', repeat('b', 65525))")
+    with refused("22023", "url must have at most 256 KiB, not 262145 bytes"):
+        ask("'http://x/' || repeat('a', 262136)")
+    with refused("22023", "url must have at most 256 KiB, not 262145 bytes"):
+        ask("'http://x/'", "jsonb_build_object('a', repeat('b', 262133))")
 
-    ask("'http://x/' || repeat('a', 65527)")
+    ask("'http://x/' || repeat('a', 262135)")
 
 
 def test_what_frames_the_message_is_stored_by_pg_nets_functions_for_the_sender_to_leave_out(db):

@@ -40,7 +40,7 @@ create table net.http_request_queue (
     options              jsonb,                                              -- max_response_bytes, max_redirects
     -- what is inserted directly; the functions refuse it before, in words. None of these reads a value that is stored apart
     constraint body_has_at_most_64_mib check (octet_length(body) <= 67108864),
-    constraint url_has_at_most_64_kib check (octet_length(url) <= 65536),
+    constraint url_has_at_most_256_kib check (octet_length(url) <= 262144),
     constraint headers_have_at_most_1_mib check (pg_column_size(headers) <= 1048576),
     constraint timeout_is_not_negative check (timeout_milliseconds >= 0),
     constraint sign_with_is_a_name check (octet_length(sign_with) <= 65536)

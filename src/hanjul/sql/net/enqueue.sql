@@ -19,7 +19,7 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
-    if octet_length(url) > 65536 then
+    if octet_length(url) > 262144 then
         perform net._check_url_size(url);
     end if;
     if headers <> '{}' then
@@ -51,7 +51,7 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
-    if octet_length(url) > 65536 then
+    if octet_length(url) > 262144 then
         perform net._check_url_size(url);
     end if;
     if (headers = '{"Content-Type": "application/json"}') is not true then
@@ -84,7 +84,7 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
-    if octet_length(url) > 65536 then
+    if octet_length(url) > 262144 then
         perform net._check_url_size(url);
     end if;
     if headers <> '{}' then

@@ -32,7 +32,7 @@ begin
     if net._is_plain_url(url) is not true or params <> '{}' then
         url := net._url(url, params);
     end if;
-    if octet_length(url) > 65536 then
+    if octet_length(url) > 262144 then
         perform net._check_url_size(url);
     end if;
     headers := net._request_headers(

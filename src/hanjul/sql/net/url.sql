@@ -60,8 +60,8 @@ $$;
 create or replace function net._check_url_size(url text)
 returns void language plpgsql immutable strict set search_path = pg_catalog, pg_temp as $$
 begin
-    if octet_length(url) > 65536 then
-        raise exception 'url must have at most 64 KiB, not % bytes', octet_length(url)
+    if octet_length(url) > 262144 then
+        raise exception 'url must have at most 256 KiB, not % bytes', octet_length(url)
             using errcode = 'invalid_parameter_value', hint = 'Send what is long as a body.';
     end if;
 end
