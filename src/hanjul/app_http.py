@@ -60,7 +60,7 @@ class AppHttp:
     @asynccontextmanager
     async def sending(self, driver: PostgresDriver, config: Settings) -> AsyncIterator[None]:
         """Ready to send, while the block runs; its consumer is started and stopped by the app."""
-        from hanjul.net.sender import Sender  # here, where pycurl is
+        from hanjul.sender.sender import Sender  # here, where pycurl is
 
         if self._if_possible and not await _may_send(driver):
             yield
@@ -97,7 +97,7 @@ async def _may_send(driver: PostgresDriver) -> bool:
 
 
 def _limits(config: Settings) -> Any:
-    from hanjul.net.limits import HostLimits, SenderLimits
+    from hanjul.sender.limits import HostLimits, SenderLimits
 
     def host(concurrency: int | None, rate: float | None) -> HostLimits:
         return HostLimits(

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 from tests.api.conftest import serve
-from tests.net_client.conftest import Sender
+from tests.net.conftest import Sender
 
 from hanjul.api import anybody, requests_router
 from hanjul.net.client import Http

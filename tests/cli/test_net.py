@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.net_client.conftest import Sender
+from tests.net.conftest import Sender
 
 from hanjul.testing.waiting import until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hanjul.net.credentials import is_credential
+from hanjul.sender.credentials import is_credential
 
 INSERT = """insert into net.http_request_queue (method, url, timeout_milliseconds, status, finished, webhook)
     values ('GET', %s, 5000, %s, case when %s <> 'PENDING' then clock_timestamp() end, %s) returning id"""

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.net.server import Server, serving
+from tests.sender.server import Server, serving
 
 import hanjul
 from hanjul.embedded import Server as PostgreSQL

@@ -1,1 +1,1 @@
-"""HTTP out, in pg_net's words: requests enqueued in SQL, sent by a thread of libcurl."""
+"""HTTP out, in pg_net's words: requests and webhooks as clients ask for them. Who sends them is in sender/."""
