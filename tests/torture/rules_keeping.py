@@ -46,7 +46,8 @@ def _counted(facts: Facts, op: Op) -> Iterator[Violation]:
 def each_life_follows_the_last(facts: Facts) -> Iterator[Violation]:
     """I13, I14: a message gets another id only by a redrive, after it was rejected."""
     told = {(op.told["queue"], msg_id) for op in facts.redrives if op.answer is not Answer.NO for msg_id in op.rows}
-    untold = {op.told["queue"]: op.at for op in reversed(facts.redrives) if op.answer is Answer.UNKNOWN and not op.rows}
+    unsure = [op for op in facts.redrives if op.answer is Answer.UNKNOWN and not op.rows]
+    untold = {op.told["queue"]: op.at for op in sorted(unsure, key=lambda op: op.at, reverse=True)}  # the first, whoever's it was
     for key, lives in facts.lives.items():
         for before, after in pairwise(lives if lives[0][0] in REDRIVEN else []):
             first = min((d.ended for d in facts.deliveries.get(after, ())), default=float("inf"))

@@ -207,6 +207,14 @@ def put_back(tale: Tale) -> None:
     tale.took(3, 4, "leased")
 
 
+def put_back_by_one_of_two_of_whom_nobody_heard_more(tale: Tale) -> None:
+    tale.sent(1)
+    tale.rejected(1, 1)
+    tale.did("redrive", 2, None, queue="leased", actor="b")
+    tale.took(2, 3, "leased")
+    tale.did("redrive", 5, None, queue="leased", actor="a")
+
+
 def put_back_in_a_transaction_that_was_undone(tale: Tale) -> None:
     tale.sent(1)
     tale.rejected(1, 1)
@@ -280,6 +288,7 @@ RIGHT = (
     an_id_of_a_rollback_is_forgotten_by_a_crash,
     in_order,
     put_back,
+    put_back_by_one_of_two_of_whom_nobody_heard_more,
     put_back_in_a_transaction_that_was_undone,
     routed,
     routed_while_a_binding_was_made,

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.torture.adversary import Pace
+from tests.torture.facts import load
 from tests.torture.hunt import is_caught, pursue
 from tests.torture.judge import judge_round
 from tests.torture.mutants import MUTANTS, Mutant, hurry
@@ -44,7 +45,7 @@ def test_kills_freezes_cuts_and_crashes_break_no_promise(scene: Stage, nursery: 
     struck = play(scene, nursery, tmp_path / "round", seconds=SECONDS, pace=Pace(kill_s=0.35, crash_s=4), prepare=hurry)
 
     violations, _ = judge_round(tmp_path / "round")
-    assert violations == []
+    assert violations == [], "\n".join(map(str, violations)) + _redrives(tmp_path / "round")
     assert struck["kills"] > SECONDS / 2
     assert struck["crashes"] > 0
 
@@ -65,3 +66,8 @@ def test_every_seeded_bug_still_fits_the_sql(dsn: str) -> None:
                 mutant.prepare(conn)
 
     assert len(MUTANTS) >= 60
+
+
+def _redrives(directory: Path) -> str:
+    """What is not kept for long, and tells most of a message with two ids."""
+    return "\n".join(["", "redrives:", *(str(op) for op in load(directory).redrives)])
